@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 async def main(names: list[str], *, quick: bool) -> list[list[str]]:
-    """Takes the measurements one after another, and shows each as soon as it is there; a disturbed one is repeated."""
+    """Takes the measurements one after another, and prints each as soon as it is done; disturbed ones are repeated."""
     sections = []
     for name in names:
         began = time.perf_counter()
@@ -29,8 +29,8 @@ async def main(names: list[str], *, quick: bool) -> list[list[str]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look: not for quoting")
-    parser.add_argument("--only", choices=SECTIONS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look; not for quoting")
+    parser.add_argument("--only", choices=SECTIONS, action="append", help="only this section; repeatable")
     given = parser.parse_args()
     raise_file_limit()
     found = uvloop.run(main(given.only or list(SECTIONS), quick=given.quick))

@@ -1,6 +1,6 @@
-"""What one encoder costs beside another, in one run: `python -m bench.encoders minilm multilingual-e5-small`.
+"""Compares the cost of encoders in one run: `python -m bench.encoders minilm multilingual-e5-small`.
 
-Time is taken in turns, round by round, so that a busy machine makes both slower; memory in a process for each.
+They take turns, round by round, so that a busy machine slows both; memory is measured in a process for each.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _QUESTION: Final = "How do I reset the password of my account?"
 _SENTENCE: Final = "The committee met in the old town hall to discuss how the new harbour should be paid for. "
 _CHUNKS, _CHUNK_TOKENS = 32, 200
 _TOGETHER: Final = 2
-"""Chunks that the service reads at a time: 512 tokens."""
+"""How many chunks the service reads at a time: 512 tokens."""
 _ROUNDS: Final = 5
 _QUESTIONS: Final = 20
 _MIB: Final = 1024 * 1024
@@ -39,21 +39,21 @@ def questions(encoder: Encoder) -> None:
 
 
 def chunks(encoder: Encoder) -> None:
-    """Reads a batch of chunks as long as tokens go, so that both encoders have as many."""
+    """Reads chunks of a fixed number of tokens, so that every encoder reads equally many."""
     row = list(islice(cycle(encoder.read(_SENTENCE).windows[0]), _CHUNK_TOKENS))
     for _ in range(_CHUNKS // _TOGETHER):
         encoder.run([row] * _TOGETHER)
 
 
 def seconds(encoder: Encoder, work: Work) -> float:
-    """How long it takes."""
+    """Returns how long the work takes."""
     began = time.perf_counter()
     work(encoder)
     return time.perf_counter() - began
 
 
 def compared(loaded: Sequence[Encoder], work: Work) -> list[float]:
-    """The median of each encoder's rounds, after one that does not count."""
+    """Returns the median of each encoder's rounds, after one that does not count."""
     for encoder in loaded:
         work(encoder)
     rounds = [[seconds(encoder, work) for encoder in loaded] for _ in range(_ROUNDS)]
@@ -61,7 +61,7 @@ def compared(loaded: Sequence[Encoder], work: Work) -> list[float]:
 
 
 def memory_mib(name: EmbedderName, precision: Precision) -> float:
-    """What a process grows by that loads an encoder and reads a batch."""
+    """Returns by how much a process grows that loads an encoder and reads a batch."""
     argv = [sys.executable, "-m", "bench.encoders", "--grow", "--precision", precision, name]
     return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
 
@@ -76,7 +76,7 @@ def _grow(load: Callable[[], Encoder]) -> float:
 
 
 def main(names: Sequence[EmbedderName], precision: Precision, threads: int) -> None:
-    """Measures and prints."""
+    """Measures the encoders and prints a table."""
     loaded = [registry.load(name, precision, threads) for name in names]
     asked, read = compared(loaded, questions), compared(loaded, chunks)
     grown = [memory_mib(name, precision) for name in names]

@@ -1,6 +1,6 @@
-"""The evaluation data: public sets in a folder that the user names, read by the loaders that lie beside them.
+"""The evaluation data: public sets in a folder that the user names, read by the loaders in that folder.
 
-No set is in the repository. The folder's `loaders.py` has a function without arguments for each, however its files lie:
+No set is in the repository. The folder's `loaders.py` has a function without arguments for each set:
 
 - `qqp()`: Quora's pairs, `gptcache_mock()`: GPTCache's benchmark; each row has `first`, `second` and `same`.
 - `banking77()`: rows with `text`, `intent` and `split` ("train" or "test").
@@ -19,12 +19,12 @@ _READER = "loaders.py"
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
-    """Lets the user name the folder: `data` holds what was given, for `folder`."""
+    """Adds the option for the folder, whose value `data` is for `folder`."""
     parser.add_argument("--data", default="", help="folder of the evaluation data (default: WEFT_EVALDATA)")
 
 
 def folder(given: str) -> Path:
-    """Finds the folder: as given, else WEFT_EVALDATA, else beside the checkout; ends the program when it is absent."""
+    """Returns the folder: as given, else WEFT_EVALDATA, else one next to the checkout; exits if it does not exist."""
     found = Path(given or os.environ.get("WEFT_EVALDATA") or "../shared/evaldata")
     if not (found / _READER).is_file():
         sys.exit(
@@ -35,14 +35,14 @@ def folder(given: str) -> Path:
 
 
 def add_sets_option(parser: argparse.ArgumentParser) -> None:
-    """Lets the user name the folder of further sets: `sets` holds what was given, for `sets_folder`."""
+    """Adds the option for the folder of further sets, whose value `sets` is for `sets_folder`."""
     parser.add_argument("--sets", default="", help="folder of further sets (default: WEFT_EVALSETS, else none)")
 
 
 def sets_folder(given: str) -> Path | None:
-    """Finds the folder of further sets: as given, else WEFT_EVALSETS; None when neither names one.
+    """Returns the folder of further sets: as given, else WEFT_EVALSETS; None if neither names one.
 
-    Ends the program when a folder is named that is not there.
+    Exits if the folder does not exist.
     """
     named = given or os.environ.get("WEFT_EVALSETS")
     if not named:
@@ -53,7 +53,7 @@ def sets_folder(given: str) -> Path | None:
 
 
 def loaders(found: Path) -> ModuleType:
-    """Imports the folder's own reader: only it knows the files."""
+    """Returns the folder's own loaders, imported: only they know the files."""
     spec = importlib.util.spec_from_file_location("evaldata_loaders", found / _READER)
     if spec is None or spec.loader is None:
         sys.exit(f"cannot read {found / _READER}")

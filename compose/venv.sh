@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the environment that everything is installed into: compose/venv.sh make FOLDER [PYTHON]
-# Tells whether it is there and sound:                     compose/venv.sh check FOLDER [PYTHON]
-# Without PYTHON any that is new enough will do.
+# Checks that it exists and works:                         compose/venv.sh check FOLDER [PYTHON]
+# Without PYTHON, any that is new enough will do.
 set -eu
 verb=$1 folder=$2 python=${3:-}
 needs="Weft needs Python 3.11 or newer"
@@ -13,7 +13,7 @@ fail() {
     exit 1
 }
 
-# Both believe what is printed, not an exit status: any program may end well.
+# Both go by what is printed, not by the exit status: any program may exit with 0.
 version() {
     "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null | grep -x '[0-9]*\.[0-9]*'
 }
@@ -30,7 +30,7 @@ choose() {
     fail "$needs; python3 is Python $found."
 }
 
-# uv comes last, so an environment that was broken off has none, or one that does not run.
+# uv is installed last, so an incomplete environment has none, or one that does not run.
 is_sound() {
     new_enough "$folder/bin/python" && "$folder/bin/uv" --version >/dev/null 2>&1 || return 1
     [ -z "$python" ] || [ "$(version "$python")" = "$(version "$folder/bin/python")" ]

@@ -4,8 +4,8 @@ set -eu
 uv=$1 python=$2 venv=$3
 here=$(dirname "$0")/requirements
 
-# torch is not in vllm.txt, because the bytes of its CPU build differ from index to index. A folder of wheels that pip has been
-# told of is used if it holds torch; elsewhere uv takes the CPU build from PyTorch's own index.
+# torch is not in vllm.txt, because the bytes of its CPU build differ from index to index. If pip is configured with a folder
+# of wheels that has torch, that one is used; otherwise uv takes the CPU build from PyTorch's own index.
 links=$("$python" -m pip config list | sed -n "s/^.*find-links='\(.*\)'$/\1/p" | head -n 1)
 if [ -n "$links" ] && ls "$links"/torch-2.13.0* >/dev/null 2>&1; then
     set -- --find-links "$links"

@@ -18,15 +18,15 @@ _REPORT: Final = Path(__file__).parents[1] / "CACHE.md"
 _SPEED: Final = "speed"
 _ENTRIES: Final = 10_000
 _LEAST_CERTAIN: Final = 0.02
-"""What cannot be so certain is not compared: no threshold is as low, and four in five lookups are done without."""
+"""Candidates that cannot reach this certainty are not compared: no threshold is as low, and it saves four of five."""
 _AT_MOST: Final = 3000
-"""Questions asked of a set; of all its texts, all are stored."""
+"""The most questions asked of a set; all its texts are stored."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.cache_quality", description=__doc__)
     inputs.add_options(parser)
-    parser.add_argument("--only", action="append", help="only this section, and no report; may be repeated")
+    parser.add_argument("--only", action="append", help="only this section, without a report; repeatable")
     given = parser.parse_args()
     config, sources = Config.load(), inputs.sources_of(given, _AT_MOST)
     found = sections.all_sections(inputs.judge_of(given, config, _LEAST_CERTAIN), sources)
@@ -44,7 +44,7 @@ def main() -> None:
 def _measured(
     found: Mapping[str, sections.Section], names: list[str], needed: float, data: Path
 ) -> tuple[list[list[str]], dict[str, list[Result]]]:
-    """Every section as Markdown, and the results by section."""
+    """Returns every section as Markdown, and the results by section."""
     written, results = [], {}
     for name in names:
         began = time.perf_counter()
@@ -59,7 +59,7 @@ def _measured(
 
 
 def _whole(found: Mapping[str, sections.Section], results: Mapping[str, list[Result]]) -> dict[str, Result]:
-    """By set, of the sections in which a set stands on a shelf."""
+    """Returns the results by set, from the sections with a store for each set."""
     return {one.name: one for name in ("unique", "intents") if name in found for one in results.get(name, ())}
 
 

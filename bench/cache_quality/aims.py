@@ -1,4 +1,4 @@
-"""What the semantic tier aims at, and whether it was reached."""
+"""The aims of the semantic tier, and whether they were reached."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ from bench.cache_quality.results import Result
 from bench.cache_quality.sections import wrong_of
 from bench.report.document import Aim, aims_section
 
-_INTENT_SHELVES: Final = ("CLINC150", "banking77")
+_INTENT_STORES: Final = ("CLINC150", "banking77")
 _QUORA: Final = "Quora"
 _BANKING: Final = "banking77, an answer an intent"
 _ABOUT: Final = (
@@ -15,18 +15,18 @@ _ABOUT: Final = (
 )
 
 
-def aims(shelves: Mapping[str, Result], all_results: Sequence[Result], threshold: float) -> list[Aim]:
-    """Every aim of the tier's quality; `shelves` are those of whole sets, by name."""
+def aims(stores: Mapping[str, Result], all_results: Sequence[Result], threshold: float) -> list[Aim]:
+    """Returns every aim of the tier's quality; `stores` are the results of whole sets, by name."""
     return [
-        *(_few_wrong(shelves.get(name), name, threshold) for name in _INTENT_SHELVES),
-        *_quora(shelves.get(_QUORA), threshold),
-        *_banking(shelves.get(_BANKING), threshold),
+        *(_few_wrong(stores.get(name), name, threshold) for name in _INTENT_STORES),
+        *_quora(stores.get(_QUORA), threshold),
+        *_banking(stores.get(_BANKING), threshold),
         _no_worse_than_cosine(all_results, threshold),
     ]
 
 
 def render(found: Sequence[Aim]) -> list[str]:
-    """The table at the top of the report."""
+    """Returns the table at the top of the report."""
     return aims_section(found, _ABOUT)
 
 

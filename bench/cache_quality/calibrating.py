@@ -9,7 +9,7 @@ from bench.cache_quality import inputs, sets
 from bench.cache_quality.judging import Judge
 from bench.cache_quality.more_sets import SetMissing
 from bench.cache_quality.pairs import Split
-from bench.cache_quality.results import Result, of_shelf
+from bench.cache_quality.results import Result, of_store
 
 from weft_cache.config import Config
 from weft_cache.semantic.calibration import Lookups, measured
@@ -17,7 +17,7 @@ from weft_cache.semantic.calibration import Lookups, measured
 _PRECISIONS: Final = (0.8, 0.85, 0.9, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 _ASKED: Final = 3000
 _LEAST_CERTAIN: Final = 0.05
-"""What cannot be so certain was not compared: nothing is known of thresholds below."""
+"""Candidates that cannot reach this certainty are not compared, so nothing is known of lower thresholds."""
 _KINDS: Final = {
     "questions": ("Quora",),
     "sentences": ("MRPC", "STS-b"),
@@ -27,17 +27,17 @@ _KINDS: Final = {
         "CLINC150, out of scope, an answer an intent",
         "banking77, an answer an intent",
     ),
-    "all of them, and what none answers": ("All of them on one shelf",),
+    "all of them, and what none answers": ("All of them in one store",),
 }
 
 
-def shelves(judge: Judge, sources: sets.Sources) -> dict[str, Result]:
-    """What the rule makes of every validation shelf."""
-    return {name: of_shelf(judge, make()) for name, make in sets.all_shelves(sources, Split.VALIDATION).items()}
+def stores(judge: Judge, sources: sets.Sources) -> dict[str, Result]:
+    """Returns the rule's results on every validation store."""
+    return {name: of_store(judge, make()) for name, make in sets.all_stores(sources, Split.VALIDATION).items()}
 
 
 def kinds(results: Mapping[str, Result]) -> dict[str, Lookups]:
-    """Certainties, and whether they were right, by the kind of shelf."""
+    """Returns certainties, and whether the answers were right, by the kind of store."""
     return {kind: _together([results[name] for name in names]) for kind, names in _KINDS.items()}
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     given = parser.parse_args()
     judge = inputs.judge_of(given, Config.load(), _LEAST_CERTAIN)
     try:
-        found = kinds(shelves(judge, inputs.sources_of(given, _ASKED)))
+        found = kinds(stores(judge, inputs.sources_of(given, _ASKED)))
     except SetMissing as problem:
         sys.exit(str(problem))
     for kind, lookups in found.items():

@@ -1,7 +1,7 @@
 """Fits the weights of the rule on validation parts: python -m bench.cache_quality.fitting --data FOLDER --sets FOLDER.
 
-Every set allows a share of its hits to be wrong, or of its lookups where nothing is right. Right answers are worth one
-each, and a wrong one beyond what is allowed costs many: what is looked for is the most recall within the allowances.
+Every set allows a share of its hits to be wrong or, where nothing is right, a share of its lookups. A right answer is
+worth one, and a wrong one beyond the allowance costs many: the aim is the most recall within the allowances.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _ASKED: Final = 1200
 _SERVED: Final = 0.5
 """The certainty at which weights are compared; the shipped threshold is measured afterwards (calibrating.py)."""
 _EXCESS: Final = 100.0
-"""What one wrong answer more than is allowed costs, in right ones."""
+"""The cost of a wrong answer beyond the allowance, in right ones."""
 _STEPS: Final = (0.5, 0.8, 0.9, 1.1, 1.25, 2.0)
 _MOVES: Final = {"middle": (-0.02, -0.01, -0.005, 0.005, 0.01, 0.02), "verifier_middle": (-1.0, -0.5, 0.5, 1.0)}
 _ROUNDS: Final = 4
@@ -40,7 +40,7 @@ _STARTS: Final = (
     Weights(60.0, 0.91, 0.03, 0.33, 2.5, 1.5, 0.3),
     Weights(110.0, 0.92, 0.03, 0.2, 1.5, 1.5, 0.3),
 )
-"""Small steps end in the nearest hollow, so that several places are begun at."""
+"""Several starts, because small steps end at the nearest optimum."""
 
 Weighable = Sequence[tuple[Evidence, bool]]
 
@@ -53,9 +53,9 @@ class Allowance:
     of_lookups: float = 0.0
 
 
-# By the beginning of a set's name, the first that fits. Below the aims, for what is new is never as what was seen.
-# Labels are in doubt: of 29 hits of Quora's questions without a duplicate, all of which count as wrong, 23 read like
-# one; lone pairs were picked to be hard, and STS-b's are grades.
+# The first entry whose name begins the set's name applies. They are below the aims, because new texts are never like
+# those seen. Labels are in doubt: of 29 hits of Quora's questions without a duplicate, all of which count as wrong, 23
+# read like one; lone pairs were chosen to be hard, and STS-b's labels are grades.
 _ALLOWANCES: Final = {
     "Quora, no duplicate": Allowance(0.0, 0.02),
     "Quora, two words swapped": Allowance(0.0, 0.04),
@@ -74,14 +74,14 @@ _ALLOWANCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """A set's lookups, each the evidence of its candidates and whether they are right, and what may be wrong."""
+    """A set's lookups, each with its candidates' evidence and whether they are right, and the set's allowance."""
 
     name: str
     lookups: Sequence[Weighable]
     allowed: Allowance
 
     def worth(self, weights: Weights) -> float:
-        """Of a lookup, on average."""
+        """Returns the worth of a lookup, on average."""
         right = wrong = 0
         for candidates in self.lookups:
             certainty, is_right = max(
@@ -94,12 +94,12 @@ class Lookups:
 
 
 def fit(found: Sequence[Lookups]) -> Weights:
-    """The best that any start leads to."""
+    """Returns the best weights that any start leads to."""
     return max((_climbed(found, start) for start in _STARTS), key=lambda weights: _worth(found, weights))
 
 
 def _climbed(found: Sequence[Lookups], start: Weights) -> Weights:
-    """Changes one weight at a time as long as that is worth more."""
+    """Returns weights improved one at a time, as long as that is worth more."""
     best, worth = start, _worth(found, start)
     for _ in range(_ROUNDS):
         before = worth
@@ -124,8 +124,8 @@ def _neighbours(weights: Weights, name: str) -> Iterable[Weights]:
 
 
 def gathered(judge: Judge, sources: sets.Sources) -> list[Lookups]:
-    """All validation parts."""
-    found = [_of_shelf(judge, make) for make in sets.all_shelves(sources, Split.VALIDATION).values()]
+    """Returns the lookups of all validation parts."""
+    found = [_of_store(judge, make) for make in sets.all_stores(sources, Split.VALIDATION).values()]
     for name, make in sets.lone_pairs(sources, Split.VALIDATION).items():
         pairs = make()
         compared = judge.pairs(pairs)
@@ -133,9 +133,9 @@ def gathered(judge: Judge, sources: sets.Sources) -> list[Lookups]:
     return found
 
 
-def _of_shelf(judge: Judge, make: sets.Make) -> Lookups:
-    shelf = make()
-    return _lookups(shelf.name, judge.lookups(shelf), shelf.is_right)
+def _of_store(judge: Judge, make: sets.Make) -> Lookups:
+    store = make()
+    return _lookups(store.name, judge.lookups(store), store.is_right)
 
 
 def _lookups(name: str, compared: Sequence[Compared], is_right: Callable[[int, int], bool]) -> Lookups:

@@ -1,4 +1,4 @@
-"""What every program here is given: folders of sets, and the file that keeps readings."""
+"""The options of every program here: folders of sets, and the file that keeps readings."""
 
 import argparse
 from pathlib import Path
@@ -14,18 +14,18 @@ from weft_cache.semantic.coverage import Coverage
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Options for `judge_of` and `sources_of`."""
+    """Adds the options for `judge_of` and `sources_of`."""
     evaldata.add_option(parser)
     evaldata.add_sets_option(parser)
     parser.add_argument("--readings", type=Path, default=kept_at(), help="file that keeps vectors and confidences")
 
 
 def sources_of(given: argparse.Namespace, at_most: int) -> Sources:
-    """The folders that were given; of a set at most so many questions are asked."""
+    """Returns the folders that were given; at most `at_most` questions of a set are asked."""
     return Sources(evaldata.folder(given.data), evaldata.sets_folder(given.sets), at_most)
 
 
 def judge_of(given: argparse.Namespace, config: Config, least_certain: float) -> Judge:
-    """A judge by the cache's settings, which compares what may be so certain."""
+    """Returns a judge with the cache's settings, which compares candidates that may be `least_certain`."""
     reader = Reader(Readings(given.readings), Coverage.of(config.languages))
     return Judge(reader, config.floor, least_certain)

@@ -10,7 +10,7 @@ import numpy as np
 from bench.cache_quality.pairs import Pair
 from bench.cache_quality.reading import Reader
 from bench.cache_quality.readings import Vectors
-from bench.cache_quality.shelves import Shelf
+from bench.cache_quality.stores import Store
 
 from weft_cache.policy import LookupTerms, Tier
 from weft_cache.records import Candidate
@@ -18,15 +18,15 @@ from weft_cache.semantic.choice import Miss, Reason, Shortlist, Verified, choose
 
 _NEAREST: Final = 5
 _SEARCHED: Final = 12
-"""More than are looked at: what is asked itself, and what may not be compared with it, is left out."""
+"""More than are used: the question itself, and those that may not be compared with it, are left out."""
 _TOGETHER: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A lookup as far as the threshold: the surest candidate's place and certainty, and the nearest's cosine.
+    """A lookup before the threshold: the surest candidate's place and certainty, and the nearest one's cosine.
 
-    A place is -1 where there is none.
+    A place is -1 if there is none.
     """
 
     nearest: int
@@ -37,8 +37,8 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A lookup as far as the verifier: the nearest of all, what the tier sees, what it reads of that, and how sure
-    the verifier is of each.
+    """A lookup up to the verifier: the nearest of all, the candidates that the tier sees, those that it reads, and the
+    verifier's confidence in each.
     """
 
     nearest: Sequence[Candidate]
@@ -47,7 +47,7 @@ class Compared:
     confidences: Sequence[float]
 
     def judged(self) -> Judged:
-        """What the rule makes of it."""
+        """Returns the rule's judgement."""
         nearest, similarity = next(((int(one.key), one.similarity) for one in self.nearest), (-1, 0.0))
         chosen = self._chosen()
         if isinstance(chosen, Miss):
@@ -61,9 +61,9 @@ class Compared:
 
 
 class Judge:
-    """`floor` is the cache's own: candidates less alike are not compared.
+    """Judges lookups. `floor` is the cache's own: candidates less similar are not compared.
 
-    Where to draw the line is measured, not given: all is compared that could be `least_certain`.
+    The threshold is measured, not given: every candidate that could be `least_certain` is compared.
     """
 
     def __init__(self, reader: Reader, floor: float, least_certain: float) -> None:
@@ -71,7 +71,7 @@ class Judge:
         self._terms = LookupTerms(Tier.SEMANTIC, math.inf, floor)
 
     def pairs(self, pairs: Sequence[Pair]) -> list[Compared]:
-        """Each pair alone: the first is stored, the second asked."""
+        """Returns a lookup for each pair alone: the first is stored, the second asked."""
         stored, asked = (
             self._reader.vectors(side) for side in ([pair.first for pair in pairs], [pair.second for pair in pairs])
         )
@@ -83,23 +83,23 @@ class Judge:
         self._reader.commit()
         return compared
 
-    def lookups(self, shelf: Shelf) -> list[Compared]:
-        """Each question against all that is stored, but for itself: that is the exact tier's."""
-        stored = self._reader.vectors([entry.question for entry in shelf.stored])
-        asked = self._reader.vectors([ask.question for ask in shelf.asked])
+    def lookups(self, store: Store) -> list[Compared]:
+        """Returns a lookup for each question, against all that is stored except itself, which the exact tier finds."""
+        stored = self._reader.vectors([entry.question for entry in store.stored])
+        asked = self._reader.vectors([ask.question for ask in store.asked])
         compared = []
-        for ask, found in zip(shelf.asked, nearest(stored, asked, _SEARCHED), strict=True):
+        for ask, found in zip(store.asked, nearest(stored, asked, _SEARCHED), strict=True):
             near = [
-                Candidate(str(place), shelf.stored[place].question, cosine, 0.0, told=shelf.stored[place].told)
+                Candidate(str(place), store.stored[place].question, cosine, 0.0, told=store.stored[place].told)
                 for place, cosine in found
-                if shelf.stored[place].question != ask.question
+                if store.stored[place].question != ask.question
             ]
             compared.append(self._compared(ask.question, near))
         self._reader.commit()
         return compared
 
     def _compared(self, question: str, found: Sequence[Candidate]) -> Compared:
-        """`found` is what a cosine goes by; of it the tier sees what may be compared at all."""
+        """Returns a lookup; `found` are the nearest by cosine, of which the tier sees those that may be compared."""
         partition = self._reader.partition(question)
         if partition is None:
             return Compared(found[:1], [], Miss(Reason.LANGUAGE), [])
@@ -112,7 +112,7 @@ class Judge:
 
 
 def nearest(stored: Vectors, asked: Vectors, count: int) -> Iterator[list[tuple[int, float]]]:
-    """For each that is asked the places of the nearest with their cosines, nearest first."""
+    """Yields for each question the places of the nearest with their cosines, nearest first."""
     for start in range(0, len(asked), _TOGETHER):
         cosines = asked[start : start + _TOGETHER] @ stored.T
         places = np.argpartition(-cosines, min(count, cosines.shape[1] - 1), axis=1)[:, :count]

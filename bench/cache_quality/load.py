@@ -1,4 +1,4 @@
-"""How the cache bears load: callers that ask without a pause, arrivals at a set rate, and others beside a crowd."""
+"""The cache under load: callers that ask without a pause, arrivals at a fixed rate, and one caller next to a crowd."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ _CALLERS = (1, 8, 32, 64, 256)
 _HURRIED = (1, 8, 64, 256)
 _CROWD = 64
 _SECONDS = 5.0
-_ENTRIES_OF_BYSTANDER = 300  # among which are those that the first half as many are paraphrases of
+_ENTRIES_OF_BYSTANDER = 300  # the first half as many questions are paraphrases of entries among these
 _PROVIDER_S, _FAST_PROVIDER_S = 5.0, 0.75
 """With the cache's defaults a lookup may take a fifth."""
 _GATEWAY_LIMIT_S = 2.0
@@ -30,12 +30,12 @@ _ENOUGH_TO_LEARN = 32
 
 
 def of_tenant(tenant: str) -> tuple[tuple[str, str], ...]:
-    """The metadata of a tenant's calls."""
+    """Returns the metadata of a tenant's calls."""
     return (("weft-tenant", tenant),)
 
 
 def asking(question: str) -> job_pb2.GenerationRequest:
-    """A request that both tiers may answer."""
+    """Returns a request that both tiers may answer."""
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=question)])
     return job_pb2.GenerationRequest(
         model="default",
@@ -46,14 +46,14 @@ def asking(question: str) -> job_pb2.GenerationRequest:
 
 
 def answered(question: str) -> pb.StoreRequest:
-    """An answer of its own to store for a question."""
+    """Returns the request to store a question with an answer of its own."""
     answer = job_pb2.Answer(text=f"To: {question}", finish_reason=chat_pb2.FINISH_REASON_STOP)
     return pb.StoreRequest(request=asking(question), answer=answer)
 
 
 @dataclass(slots=True)
 class Outcomes:
-    """How many milliseconds lookups took, by what became of them."""
+    """The milliseconds that lookups took, by their outcome."""
 
     took: dict[str, list[float]] = field(default_factory=dict)
 
@@ -68,21 +68,21 @@ class Outcomes:
         return sum(len(self.took.get(outcome, ())) for outcome in outcomes) / max(1, self.lookups)
 
     def percentile_ms(self, percent: int, *outcomes: str) -> float:
-        """Of the time that lookups with these outcomes took; without any, of all."""
+        """Returns a percentile of the time of lookups with these outcomes, by default of all."""
         took = [one for name, some in self.took.items() if not outcomes or name in outcomes for one in some]
         return statistics.quantiles(took, n=100)[percent - 1] if len(took) > 1 else sum(took)
 
 
 @dataclass(slots=True)
 class Level:
-    """One load: what was asked for, what became of it, what that cost, and what of the cores others had."""
+    """One load: what was asked, the outcomes, the CPU used, and the share of the cores that others used."""
 
     group: str
     name: str
     outcomes: Outcomes = field(default_factory=Outcomes)
     seconds: float = 0.0
     cpu_ms: Mapping[str, float] = field(default_factory=dict)
-    """Milliseconds of a lookup, by process."""
+    """Milliseconds per lookup, by process."""
     others_percent: float = 0.0
 
     @property
@@ -95,7 +95,7 @@ class Level:
 
 
 class Load:
-    """Asks one cache for what is `stored`, and for that in other words, which are `asked`."""
+    """Asks a cache for the questions that are `stored`, and for paraphrases of them, which are `asked`."""
 
     def __init__(
         self, stub: "rpc.CacheServiceAsyncStub", meter: Meter, stored: Sequence[str], asked: Sequence[str]
@@ -105,7 +105,7 @@ class Load:
         self._next = itertools.cycle(self._asked)
 
     async def levels(self) -> list[Level]:
-        """Every load, one after another; a minute and a half in all."""
+        """Returns every load, measured one after another; a minute and a half in all."""
         await self._answers_take(_PROVIDER_S)
         patient = [await self._closed("patient", callers, 0.0) for callers in _CALLERS]
         capacity = max(level.a_second * level.outcomes.share("hit", "not_stored") for level in patient)
@@ -125,14 +125,14 @@ class Load:
                 await self._stub.Store(stored, metadata=of_tenant(tenant))
 
     async def _closed(self, group: str, callers: int, pause_s: float) -> Level:
-        """So many callers, each of which asks again once it has its answer: of the cache, or after a pause."""
+        """Runs callers that each ask again once they have an answer, from the cache or after a pause."""
         level = Level(group, f"{callers} caller" + "s" * (callers > 1))
         async with self._measured(level), self._crowd(callers, level.outcomes, pause_s):
             await asyncio.sleep(_SECONDS)
         return level
 
     async def _open(self, times: float, a_second: float) -> Level:
-        """Arrivals at even distances, whatever became of those before."""
+        """Runs arrivals at even intervals, whether or not earlier ones have ended."""
         level = Level("open", f"{times:g} of capacity, {a_second:.0f} a second")
         async with self._measured(level), asyncio.TaskGroup() as group:
             began = time.perf_counter()
@@ -148,7 +148,7 @@ class Load:
         return level
 
     async def _bystander(self) -> list[Level]:
-        """One caller of a tenant with few entries, alone and beside another tenant's crowd."""
+        """Runs one caller of a tenant with few entries, alone and next to another tenant's crowd."""
         stored = set(self._stored[:_ENTRIES_OF_BYSTANDER])
         for question in stored:
             await self._stub.Store(answered(question), metadata=of_tenant(_BYSTANDER))
@@ -170,7 +170,7 @@ class Load:
 
     @asynccontextmanager
     async def _crowd(self, callers: int, outcomes: Outcomes, pause_s: float = 0.0) -> AsyncIterator[None]:
-        """Callers that ask while the block lasts; one that the cache does not serve pauses as for a provider."""
+        """Runs callers while the block lasts; after a miss they pause as if a provider answered."""
         is_over = False
 
         async def ask_on() -> None:

@@ -1,4 +1,4 @@
-"""Figures of a judge: what a threshold serves, what recall it has at a precision, and a cosine that serves as much."""
+"""Measures of a judge: what a threshold serves, its recall at a precision, and a cosine that serves as much."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,7 @@ _LEAST_SERVED: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What became of lookups: a right answer, a wrong one, or none."""
+    """The outcomes of lookups: a right answer, a wrong one, or none."""
 
     right: int
     wrong: int
@@ -36,25 +36,25 @@ class Served:
 
     @property
     def wrong_share(self) -> Share:
-        """Of the hits."""
+        """The share of wrong answers among the hits."""
         return share(self.wrong, self.hits)
 
 
 def served(scores: Scores, right: Labels, threshold: float) -> Served:
-    """What serving everything at or above a threshold comes to."""
+    """Returns the outcome of serving everything at or above a threshold."""
     given = scores >= threshold
     good = int((given & right).sum())
     return Served(good, int(given.sum()) - good, int((~given).sum()))
 
 
 def served_most(scores: Scores, right: Labels, hits: int) -> Served:
-    """What serving the highest comes to, so many of them."""
+    """Returns the outcome of serving the `hits` highest."""
     good = int(right[np.argsort(-scores, kind="stable")[:hits]].sum())
     return Served(good, hits - good, len(scores) - hits)
 
 
 def most_right(scores: Scores, right: Labels, precision: float) -> int:
-    """The most right answers that any threshold serves at this precision; fewer than twenty served prove none."""
+    """Returns the most right answers that any threshold serves at a precision; under twenty served prove nothing."""
     ordered = right[np.argsort(-scores, kind="stable")]
     precisions = np.cumsum(ordered) / np.arange(1, len(ordered) + 1)
     enough = np.flatnonzero((precisions >= precision) & (np.arange(len(ordered)) >= _LEAST_SERVED - 1))

@@ -27,14 +27,14 @@ class Split(Enum):
 
 
 def qqp(folder: Path, split: Split) -> list[Pair]:
-    """Quora's pairs of one split, in the order of the file."""
+    """Returns Quora's pairs of one split, in the order of the file."""
     pairs = [Pair(row.first, row.second, row.same) for row in loaders(folder).qqp()]
     family = families((pair.first, pair.second) for pair in pairs)
     return [pair for pair in pairs if _percentile(family[pair.first]) in split.value]
 
 
 def families(links: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """For every question one that stands for all it is linked with, directly or through others."""
+    """Returns for every question the one that stands for all it is linked with, directly or through others."""
     parent: dict[str, str] = {}
 
     def root(question: str) -> str:
@@ -53,10 +53,10 @@ def _percentile(question: str) -> int:
 
 
 def gptcache(folder: Path) -> list[Pair]:
-    """GPTCache's 999 pairs, all of which ask the same."""
+    """Returns GPTCache's 999 pairs, each of two texts that ask the same."""
     return [Pair(row.first, row.second, row.same) for row in loaders(folder).gptcache_mock()]
 
 
 def intents(folder: Path, split: str) -> list[tuple[str, str]]:
-    """banking77's utterances of its own split `train` or `test`, each with its intent."""
+    """Returns banking77's utterances of its own split `train` or `test`, each with its intent."""
     return [(row.text, row.intent) for row in loaders(folder).banking77() if row.split == split]

@@ -23,7 +23,7 @@ _CODE: Final = Path(weft_inference.__file__).parent
 
 
 class Reader:
-    """Reads with the precisions and the weights that the service has by default; what was read before is kept."""
+    """Reads with the service's default precisions and weights; earlier readings are reused."""
 
     def __init__(self, readings: Readings, coverage: Coverage) -> None:
         self._readings, self._coverage = readings, coverage
@@ -35,21 +35,21 @@ class Reader:
         self._verifier = digest(*model, SHIPPED) + _built(SHIPPED)
 
     def vectors(self, questions: Sequence[str]) -> Vectors:
-        """A unit vector a question."""
+        """Returns a unit vector for each question."""
         return self._readings.vectors(self._embedder, questions, self._embed)
 
     def confidences(self, question: str, others: Sequence[str]) -> list[float]:
-        """How surely each of `others` asks what `question` asks; 0 where not all was read."""
+        """Returns the confidence that each of `others` asks what `question` asks; 0 if not all of it was read."""
         return self._readings.confidences(self._verifier, question, others, partial(self._compare, question))
 
     def partition(self, question: str) -> bytes | None:
-        """What two questions must have in common to be compared; None where this one is for the exact tier alone."""
+        """Returns what two questions must share to be compared; None if this one is only for the exact tier."""
         if question not in self._partitions:
             self._partitions[question] = self._partition(question)
         return self._partitions[question]
 
     def commit(self) -> None:
-        """Keeps what was read since."""
+        """Stores what was read since the last time."""
         self._readings.commit()
 
     def _partition(self, question: str) -> bytes | None:
@@ -77,6 +77,6 @@ class Reader:
 
 
 def _built(difference: Path) -> bytes:
-    """A digest of what the verifier computes: its code may change without that."""
+    """Returns a digest of what the verifier computes, which does not change with every change of its code."""
     weights = load_file(bundled_model() / "model.safetensors")
     return hashlib.blake2b(build(weights, load_file(difference), Precision.INT8), digest_size=16).digest()

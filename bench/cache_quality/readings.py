@@ -1,4 +1,4 @@
-"""What the models read, kept on disk by content: only what a model, or a text, is new to is read again."""
+"""Results of the models, kept on disk by content: only new texts, or those of a new model, are read."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ Vectors = NDArray[np.float32]
 
 _ASKED_TOGETHER: Final = 500
 _TOGETHER: Final = 2000
-"""So many are read before they are kept: what was read is not lost when the program is stopped."""
+"""How many are read before they are stored, so that little is lost if the program is stopped."""
 
 
 class Readings:
@@ -28,7 +28,7 @@ class Readings:
         self._database.execute("CREATE TABLE IF NOT EXISTS readings (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
 
     def vectors(self, model: bytes, texts: Sequence[str], read: Callable[[Sequence[str]], Vectors]) -> Vectors:
-        """A row a text; `read` is asked for those that are not here yet."""
+        """Returns a row for each text; `read` makes those that are missing."""
         keys = [_key(model, text) for text in texts]
         missing = self._missing(zip(keys, texts, strict=True))
         for start in range(0, len(missing), _TOGETHER):
@@ -41,7 +41,7 @@ class Readings:
     def confidences(
         self, model: bytes, question: str, others: Sequence[str], read: Callable[[Sequence[str]], Sequence[float]]
     ) -> list[float]:
-        """One for each of `others`; `read` is asked for those that are not here yet."""
+        """Returns one for each of `others`; `read` makes those that are missing."""
         keys = [_key(model, question, other) for other in others]
         missing = self._missing(zip(keys, others, strict=True))
         if missing:
@@ -50,11 +50,11 @@ class Readings:
         return [float(np.frombuffer(self._found[key], np.float32)[0]) for key in keys]
 
     def commit(self) -> None:
-        """Writes what was kept since."""
+        """Writes what is new since the last time."""
         self._database.commit()
 
     def _missing(self, texts: Iterable[tuple[bytes, str]]) -> list[tuple[bytes, str]]:
-        """What is not here. What is here is remembered: shelves are asked several times over."""
+        """Returns what is missing, and remembers what is not: stores are asked several times."""
         wanted = {key: text for key, text in texts if key not in self._found}
         keys = iter(list(wanted))
         while some := list(islice(keys, _ASKED_TOGETHER)):
@@ -70,14 +70,14 @@ class Readings:
 
 
 def kept_at() -> Path:
-    """Where readings are kept unless a file is named: in the user's cache, outside the checkout."""
+    """Returns where readings are kept by default: in the user's cache folder, outside the checkout."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "weft"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / "cache_quality.sqlite"
 
 
 def digest(*files: Path) -> bytes:
-    """Of what makes a model: its weights, and the code that reads with them."""
+    """Returns a digest of a model's files: its weights, and the code that reads with them."""
     summed = hashlib.blake2b(digest_size=16)
     for file in files:
         summed.update(file.read_bytes())

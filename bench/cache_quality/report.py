@@ -1,4 +1,4 @@
-"""bench/CACHE.md: what was measured, how, and where the cache still loses."""
+"""bench/CACHE.md: what was measured, how, and what the cache still gets wrong."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,8 +14,8 @@ the shipped calibration at the default target. Only the search is a plain produc
 the processes themselves. Beside it stands what a threshold on MiniLM's cosine alone serves, on the same vectors: the
 one that gives as many hits on that set, which is the best that one number can do and known only afterwards, and .80 (as
 GPTCache has it), .90 (RedisVL's default distance of .1) and .95, as wrong hits of all hits of that threshold. Brackets
-hold the 95 % interval (Wilson's). "Labelled so" are the wrong hits that somebody compared and found different: on
-shelves made of pairs the rest was never labelled."""
+hold the 95 % interval (Wilson's). "Labelled so" are the wrong hits that somebody compared and found different: in
+stores made of pairs the rest was never labelled."""
 _SOURCES: Final = """\
 Quora's pairs, GPTCache's benchmark and banking77 lie in the folder DATA with loaders for them. The others are files of
 the folder SETS as their repositories have them: clinc150/data_full.json (clinc/oos-eval@828f809, CC BY 3.0),
@@ -54,8 +54,8 @@ Quora's pairs are split by families: questions linked by any pair, directly or t
 
 
 _LOSSES: Final = (
-    """Labels. Of the 49 hits of Quora's shelf that count as wrong one was labelled different; the others nobody had
-    compared. By eye 4 of the 49 ask something else, 6 of the 31 on banking77's shelf of intents (where "How do I top
+    """Labels. Of the 49 hits of Quora's store that count as wrong one was labelled different; the others nobody had
+    compared. By eye 4 of the 49 ask something else, 6 of the 31 on banking77's store of intents (where "How do I top
     up?" is of one intent and "how can i top up?" of another), and none of GPTCache's 10, whose texts come in near
     pairs. Of the 65 hits of questions without a duplicate 46 were labelled different; in the validation part 23 of 29
     such hits read like the same question. So less is wrong than these tables say, and they prove no more than labels
@@ -63,7 +63,7 @@ _LOSSES: Final = (
     """Recall. A paraphrase in other words is a miss: nearness and the verifier must both be sure, and a cosine below
     .92 is near enough only among neighbours that all have one answer. The best single cosine, known only afterwards,
     has more recall where a tenth of the hits may be wrong.""",
-    """Sentences. STS-b's shelf holds captions that differ in a detail, graded 3.8 where 4 counts as the same: a sixth
+    """Sentences. STS-b's store holds captions that differ in a detail, graded 3.8 where 4 counts as the same: a sixth
     of what is served there counts as wrong, of the cosine's as many a fifth.""",
     """Swapped words. Of pairs in which two words changed places around a preposition 3 % are served; of patterns
     that no guard knows it may be more. Guards know English; other languages are for the exact tier.""",
@@ -83,7 +83,7 @@ def render(sections: Sequence[Sequence[str]], needed: float, target: float) -> s
 
 
 def speed(times: Sequence[Times], entries: int) -> list[str]:
-    """The section about speed."""
+    """Returns the section about speed."""
     rows = [
         (
             one.name,
@@ -128,7 +128,7 @@ _LOADS = {
 
 
 def load(levels: Sequence[Level]) -> list[str]:
-    """The section about load."""
+    """Returns the section about load."""
     lines = ["## Load", ""]
     for group, text in _LOADS.items():
         lines += [*paragraph(text), *_load_table([level for level in levels if level.group == group])]

@@ -1,4 +1,4 @@
-"""The sections about quality: each a text and a table, a row a set."""
+"""The sections about quality: each is a text, and a table with a row for each set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from bench.cache_quality.judging import Judge
 from bench.cache_quality.measures import Served
 from bench.cache_quality.more_sets import LANGUAGES, SetMissing
 from bench.cache_quality.pairs import Pair, Split
-from bench.cache_quality.results import COSINES, Result, of_pairs, of_shelf
-from bench.cache_quality.shelves import of_pairs as shelf_of_pairs
+from bench.cache_quality.results import COSINES, Result, of_pairs, of_store
+from bench.cache_quality.stores import of_pairs as store_of_pairs
 from bench.report.markdown import paragraph, table
 
 _PRECISIONS: Final = (0.99, 0.98, 0.95, 0.9)
@@ -21,13 +21,13 @@ once, and of each that has a duplicate one is asked, itself left out: right is w
 directly or through others. Of CLINC150 and banking77 the train split is stored and the test split asked: right is an
 utterance of the same intent, which is generous (another utterance of an intent is not always the same question)."""
 _UNANSWERED: Final = """\
-Nothing on the shelf answers what is asked, so that every hit is wrong; of Quora's questions as far as labels know: most
-pairs of that shelf nobody compared."""
+Nothing in the store answers what is asked, so that every hit is wrong; of Quora's questions as far as labels know: most
+pairs in that store have no label."""
 _INTENTS: Final = """\
 All texts of an intent have one answer, as where a bot answers from a list: a hit of any text of the right intent is
 right."""
 _MIXED: Final = (
-    "The unique answers of all these sets on one shelf, and questions of each, with those that none answers."
+    "The unique answers of all these sets in one store, and questions of each, with those that none answers."
 )
 _LONE: Final = """\
 One text is stored, the other asked, and nothing else is there: the tier has no neighbours to go by. Recall is of the
@@ -37,7 +37,7 @@ _GPTCACHE: Final = """\
 999 texts are stored, 964 of them different; a paraphrase of each is looked up. Right is the text it was made from, and
 no other."""
 _LANGUAGES: Final = """\
-STS-b's sentences in other languages, as lone pairs and on one shelf. Languages that the embedder, the guards and the
+STS-b's sentences in other languages, as lone pairs and in one store. Languages that the embedder, the guards and the
 verifier do not know are served from the exact tier only: no hits are what is wanted there."""
 
 Build = Callable[[], Result]
@@ -45,7 +45,7 @@ Build = Callable[[], Result]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Sets under one heading: what builds the result of each, by its name."""
+    """Sets under one heading, each by its name with a function that builds its result."""
 
     heading: str
     about: str
@@ -53,24 +53,24 @@ class Section:
 
 
 def all_sections(judge: Judge, sources: sets.Sources) -> Mapping[str, Section]:
-    """By the name that `--only` takes."""
-    shelves = partial(_shelves, judge)
+    """Returns the sections by the name that `--only` takes."""
+    stores = partial(_stores, judge)
     test = Split.TEST
     unique = {**sets.unique_answers(sources, test), **sets.unlearnt(sources)}
     pairs = {name: partial(_lone, judge, name, make) for name, make in sets.lone_pairs(sources, test).items()}
     return {
-        "unique": Section("Shelves with unique answers", _UNIQUE, shelves(unique)),
-        "unanswered": Section("Nothing there answers it", _UNANSWERED, shelves(sets.unanswered(sources, test))),
-        "mixed": Section("Mixed shelf", _MIXED, shelves(sets.mixed(sources, test))),
+        "unique": Section("Stores with unique answers", _UNIQUE, stores(unique)),
+        "unanswered": Section("Nothing there answers it", _UNANSWERED, stores(sets.unanswered(sources, test))),
+        "mixed": Section("Mixed store", _MIXED, stores(sets.mixed(sources, test))),
         "lone": Section("Lone pairs", _LONE, pairs),
-        "intents": Section("An answer an intent", _INTENTS, shelves(sets.intent_answers(sources, test))),
-        "gptcache": Section("GPTCache's own benchmark", _GPTCACHE, shelves(sets.paraphrases(sources))),
+        "intents": Section("An answer an intent", _INTENTS, stores(sets.intent_answers(sources, test))),
+        "gptcache": Section("GPTCache's own benchmark", _GPTCACHE, stores(sets.paraphrases(sources))),
         "languages": Section("Other languages", _LANGUAGES, _languages(judge, sources)),
     }
 
 
 def measure(section: Section) -> tuple[list[Result], list[str]]:
-    """Its results, and what is missing: sets that are not there are said, not skipped in silence."""
+    """Returns a section's results, and a line for each set that is missing."""
     results, missing = [], []
     for name, build in section.builds.items():
         try:
@@ -81,7 +81,7 @@ def measure(section: Section) -> tuple[list[Result], list[str]]:
 
 
 def render(section: Section, results: Sequence[Result], missing: Sequence[str], threshold: float) -> list[str]:
-    """Markdown."""
+    """Returns a section as Markdown."""
     lines = ["## " + section.heading, "", *paragraph(section.about)]
     if results:
         lines += table(_HEAD, [_row(one, threshold) for one in results])
@@ -119,7 +119,7 @@ def _row(one: Result, threshold: float) -> tuple[str, ...]:
 
 
 def wrong_of(result: Served) -> str:
-    """The share of wrong hits, with its 95 % interval."""
+    """Returns the share of wrong hits, with its 95 % interval."""
     wrong = result.wrong_share
     return f"{wrong.rate:.1%} ({wrong.low:.1%}–{wrong.high:.1%})" if result.hits else "no hits"  # noqa: RUF001
 
@@ -129,12 +129,12 @@ def _curve(one: Result) -> tuple[str, ...]:
     return one.name, *(f"{tier:.1%} (cosine {cosine:.1%})" for tier, cosine in recalls)
 
 
-def _shelves(judge: Judge, made: Mapping[str, sets.Make]) -> dict[str, Build]:
-    return {name: partial(_shelf, judge, make) for name, make in made.items()}
+def _stores(judge: Judge, made: Mapping[str, sets.Make]) -> dict[str, Build]:
+    return {name: partial(_store, judge, make) for name, make in made.items()}
 
 
-def _shelf(judge: Judge, make: sets.Make) -> Result:
-    return of_shelf(judge, make())
+def _store(judge: Judge, make: sets.Make) -> Result:
+    return of_store(judge, make())
 
 
 def _lone(judge: Judge, name: str, make: sets.MakePairs) -> Result:
@@ -146,9 +146,9 @@ def _languages(judge: Judge, sources: sets.Sources) -> dict[str, Build]:
     for language in LANGUAGES:
         pairs = partial(sets.translated, sources, Split.TEST, language)
         found[f"{language}, lone"] = partial(_lone, judge, f"{language}, lone", pairs)
-        found[f"{language}, shelf"] = partial(_on_one_shelf, judge, f"{language}, shelf", pairs, sources.at_most)
+        found[f"{language}, store"] = partial(_in_one_store, judge, f"{language}, store", pairs, sources.at_most)
     return found
 
 
-def _on_one_shelf(judge: Judge, name: str, make: Callable[[], list[Pair]], at_most: int) -> Result:
-    return of_shelf(judge, shelf_of_pairs(name, make(), at_most))
+def _in_one_store(judge: Judge, name: str, make: Callable[[], list[Pair]], at_most: int) -> Result:
+    return of_store(judge, store_of_pairs(name, make(), at_most))

@@ -1,4 +1,4 @@
-"""Every shelf and every list of lone pairs that is judged, of the validation and of the test parts alike."""
+"""Every store and every list of lone pairs that is judged, for validation and for test."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -7,24 +7,24 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench.cache_quality import more_sets, shelves
+from bench.cache_quality import more_sets, stores
 from bench.cache_quality.pairs import Pair, Split, gptcache, intents, qqp
-from bench.cache_quality.shelves import Ask, Entry, Shelf, of_intents, of_pairs, sample
+from bench.cache_quality.stores import Ask, Entry, Store, of_intents, of_pairs, sample
 from bench.cache_quality.training.sets import held_out
 from bench.cache_quality.word_swaps import swaps
 
-Make = Callable[[], Shelf]
+Make = Callable[[], Store]
 MakePairs = Callable[[], list[Pair]]
 
 _ASKED_OF_TRAIN: Final = 3000
-"""Of banking77's train split, so many are asked in its validation part; its test split is the test part."""
+"""How many of banking77's train split are asked for validation; its test split is for the test."""
 _TRANSLATED: Final = 500
 _SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the sets lie, and how many questions at most are asked of one."""
+    """The folders of the sets, and the most questions to ask of one."""
 
     data: Path
     sets: Path | None
@@ -32,7 +32,7 @@ class Sources:
 
 
 def unique_answers(sources: Sources, split: Split) -> Mapping[str, Make]:
-    """Shelves on which every stored text has an answer of its own."""
+    """Returns stores in which every text has an answer of its own."""
     return {
         "Quora": lambda: of_pairs("Quora", qqp(sources.data, split), sources.at_most),
         "MRPC": lambda: of_pairs("MRPC", _mrpc(sources, split), sources.at_most),
@@ -43,11 +43,11 @@ def unique_answers(sources: Sources, split: Split) -> Mapping[str, Make]:
 
 
 def unlearnt(sources: Sources) -> Mapping[str, Make]:
-    """The test parts of the same shelves, asked only of the intents that the verifier learnt nothing of."""
+    """Returns the test parts of the same stores, asked only about intents that the verifier was not trained on."""
 
-    def strange(shelf: Shelf) -> Shelf:
-        asked = [ask for ask in shelf.asked if ask.meaning is not None and held_out(ask.meaning)]
-        return replace(shelf, name=f"{shelf.name}, intents never learnt", asked=asked)
+    def strange(store: Store) -> Store:
+        asked = [ask for ask in store.asked if ask.meaning is not None and held_out(ask.meaning)]
+        return replace(store, name=f"{store.name}, intents never learnt", asked=asked)
 
     return {
         "CLINC150, intents never learnt": lambda: strange(_clinc(sources, Split.TEST, unique=True)),
@@ -56,10 +56,10 @@ def unlearnt(sources: Sources) -> Mapping[str, Make]:
 
 
 def unanswered(sources: Sources, split: Split) -> Mapping[str, Make]:
-    """Shelves on which nothing answers what is asked."""
+    """Returns stores in which nothing answers the questions."""
     oos = partial(_out_of_scope, sources, split)
     return {
-        "Quora, no duplicate stored": lambda: shelves.without_duplicate(
+        "Quora, no duplicate stored": lambda: stores.without_duplicate(
             "Quora, no duplicate stored", qqp(sources.data, split), sources.at_most
         ),
         "CLINC150, out of scope": lambda: oos(unique=True),
@@ -68,7 +68,7 @@ def unanswered(sources: Sources, split: Split) -> Mapping[str, Make]:
 
 
 def intent_answers(sources: Sources, split: Split) -> Mapping[str, Make]:
-    """Shelves on which all texts of an intent have one answer."""
+    """Returns stores in which all texts of an intent have the same answer."""
     return {
         "banking77, an answer an intent": lambda: _banking(sources, split, unique=False),
         "CLINC150, an answer an intent": lambda: _clinc(sources, split, unique=False),
@@ -76,23 +76,23 @@ def intent_answers(sources: Sources, split: Split) -> Mapping[str, Make]:
 
 
 def mixed(sources: Sources, split: Split) -> Mapping[str, Make]:
-    """All texts with answers of their own on one shelf."""
+    """Returns one store with all the texts that have answers of their own."""
 
-    def make() -> Shelf:
+    def make() -> Store:
         parts = [build() for build in [*unique_answers(sources, split).values(), *_strangers(sources, split)]]
-        return shelves.mixed("All of them on one shelf", parts, sources.at_most // len(parts))
+        return stores.mixed("All of them in one store", parts, sources.at_most // len(parts))
 
-    return {"All of them on one shelf": make}
+    return {"All of them in one store": make}
 
 
-def all_shelves(sources: Sources, split: Split) -> Mapping[str, Make]:
-    """Every shelf of a split."""
+def all_stores(sources: Sources, split: Split) -> Mapping[str, Make]:
+    """Returns every store of a split."""
     kinds = (unique_answers, unanswered, intent_answers, mixed)
     return {name: make for kind in kinds for name, make in kind(sources, split).items()}
 
 
 def lone_pairs(sources: Sources, split: Split) -> Mapping[str, MakePairs]:
-    """One text stored, one asked, and nothing else there."""
+    """Returns pairs of which one text is stored and the other asked, with nothing else in the store."""
     return {
         "Quora": lambda: sample(qqp(sources.data, split), sources.at_most),
         "MRPC": lambda: sample(_mrpc(sources, split), sources.at_most),
@@ -104,18 +104,18 @@ def lone_pairs(sources: Sources, split: Split) -> Mapping[str, MakePairs]:
 
 
 def paraphrases(sources: Sources) -> Mapping[str, Make]:
-    """GPTCache's benchmark: right is the text that the paraphrase was made from, and no other."""
+    """Returns GPTCache's benchmark, where only the text that a paraphrase was made from is right."""
 
-    def make() -> Shelf:
+    def make() -> Store:
         pairs = gptcache(sources.data)
         stored = [Entry(text, text, text) for text in dict.fromkeys(pair.first for pair in pairs)]
-        return Shelf("GPTCache", stored, [Ask(pair.second, pair.first) for pair in pairs])
+        return Store("GPTCache", stored, [Ask(pair.second, pair.first) for pair in pairs])
 
     return {"GPTCache": make}
 
 
 def translated(sources: Sources, split: Split, language: str) -> list[Pair]:
-    """Some of STS-b in another language."""
+    """Returns some of STS-b's pairs in another language."""
     return sample(more_sets.sts(sources.sets, _STS_PARTS[split], language), _TRANSLATED)
 
 
@@ -131,7 +131,7 @@ def _mrpc(sources: Sources, split: Split) -> list[Pair]:
     return more_sets.mrpc(sources.sets, _PARTS[split])
 
 
-def _clinc(sources: Sources, split: Split, *, unique: bool) -> Shelf:
+def _clinc(sources: Sources, split: Split, *, unique: bool) -> Store:
     name = "CLINC150" if unique else "CLINC150, an answer an intent"
     stored, asked = (more_sets.clinc(sources.sets, part) for part in ("train", _PARTS[split]))
     if split is Split.VALIDATION:
@@ -139,14 +139,14 @@ def _clinc(sources: Sources, split: Split, *, unique: bool) -> Shelf:
     return of_intents(name, stored, asked, sources.at_most, unique=unique)
 
 
-def _out_of_scope(sources: Sources, split: Split, *, unique: bool) -> Shelf:
-    shelf = _clinc(sources, split, unique=unique)
+def _out_of_scope(sources: Sources, split: Split, *, unique: bool) -> Store:
+    store = _clinc(sources, split, unique=unique)
     asked = [text for text, _ in more_sets.clinc(sources.sets, f"oos_{_PARTS[split]}")]
     name = "CLINC150, out of scope" if unique else "CLINC150, out of scope, an answer an intent"
-    return shelves.out_of_scope(shelf, name, asked)
+    return stores.out_of_scope(store, name, asked)
 
 
-def _banking(sources: Sources, split: Split, *, unique: bool) -> Shelf:
+def _banking(sources: Sources, split: Split, *, unique: bool) -> Store:
     name = "banking77" if unique else "banking77, an answer an intent"
     stored: Sequence[tuple[str, str]] = intents(sources.data, "train")
     asked = intents(sources.data, "test")
@@ -157,7 +157,7 @@ def _banking(sources: Sources, split: Split, *, unique: bool) -> Shelf:
 
 
 def _strange(asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Of the intents that the verifier learnt nothing of: of others it knows more than of what users will ask."""
+    """Returns those of intents that the verifier was not trained on, since it knows the others too well."""
     return [(text, intent) for text, intent in asked if held_out(intent)]
 
 

@@ -24,14 +24,14 @@ from weft_compose.servers import ValkeyServer, serving
 
 _ROUNDS = 300
 _AT_ONCE = 8
-# As it ships, but that every semantic lookup embeds its question.
+# As it ships, except that every semantic lookup embeds its question.
 _CACHE = {"REMEMBERED_VECTORS": "0"}
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Lookups one after another: milliseconds, hits, milliseconds of CPU by process, per cent of the cores that others
-    had; and of several callers at once, lookups and hits a second.
+    """Lookups one after another (milliseconds, hits, CPU milliseconds by process, per cent of the cores that others
+    used) and by several callers at once (lookups and hits per second).
     """
 
     name: str
@@ -46,19 +46,19 @@ class Times:
 
 
 class _Lookups:
-    """Asks the cache, and remembers what hit."""
+    """Asks the cache, and remembers the hits."""
 
     def __init__(self, stub: "rpc.CacheServiceAsyncStub", meter: Meter) -> None:
         self._stub, self._meter = stub, meter
         self.hits: list[str] = []
 
     async def fill(self, questions: Sequence[str]) -> None:
-        # In the mesh nothing is stored that was not looked up before; the first lookup makes the index.
+        # In a mesh every answer is looked up before it is stored; the first lookup makes the index.
         await self._ask(questions[0])
         await _by_several(self._store, questions)
 
     async def timed(self, name: str, one_by_one: Sequence[str], together: Sequence[str]) -> Times:
-        """Asks the former one after another, the latter by several callers at once."""
+        """Asks some questions one after another, and others by several callers at once."""
         self.hits = []
         self._meter.restart()
         host = HostLoad()
@@ -93,8 +93,8 @@ class _Lookups:
 
 
 async def measure(pairs: Sequence[Pair], entries: int) -> tuple[list[Times], list[Level]]:
-    """Fills one partition with so many questions, then asks some of them again, literally and in other words: one after
-    another, and under load.
+    """Fills a partition with `entries` questions, then asks some of them again, literally and in other words, one
+    after another and under load.
     """
     same = [pair for pair in pairs if pair.same]
     stored = list(dict.fromkeys([pair.first for pair in same] + [pair.first for pair in pairs]))[:entries]
@@ -129,7 +129,7 @@ async def _lookups() -> AsyncIterator[tuple["rpc.CacheServiceAsyncStub", Meter]]
 
 @contextmanager
 def _process(service: str, listen: str, settings: Mapping[str, str]) -> Iterator[int]:
-    """Gives its pid once it serves."""
+    """Runs a service; yields its pid once it serves."""
     told = {f"WEFT_{service.upper()}_{name}": value for name, value in {"LISTEN": listen, **settings}.items()}
     command = [sys.executable, "-m", f"weft_{service}"]
     process = subprocess.Popen(command, env=os.environ | told, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

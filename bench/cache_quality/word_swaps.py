@@ -1,4 +1,4 @@
-"""Pairs made as PAWS made its own: two words of a question changed places, so that both hold the same words."""
+"""Pairs made like those of PAWS: two words of a question swap places, so that both texts have the same words."""
 
 import random
 import re
@@ -18,9 +18,9 @@ _SEED: Final = 4
 
 
 def swaps(questions: Sequence[str], at_most: int) -> list[Pair]:
-    """Questions beside themselves with the words on both sides of a preposition swapped.
+    """Returns questions paired with themselves, with the words on both sides of a preposition swapped.
 
-    Labelled different: what is in, of or from what has changed, even where the outcome makes little sense.
+    They are labelled different: what is in, of or from what has changed, even if the result makes little sense.
     """
     texts = list(dict.fromkeys(questions))
     random.Random(_SEED).shuffle(texts)

@@ -71,13 +71,13 @@ _FAMILIES: Final = {
 }
 
 
-# Said of many of their family, or of a part of another: a question about one of them is often one about the other.
+# Words for many of their family, or for a part of another: a question about one is often a question about the other.
 _LOOSE: Final = (
     "pet clothes clothing underwear sibling siblings parent child relative meal dish food head ear belly abdomen "
     "person worker general communications animal vehicle "
     "kingdom republic empire nation land dominion state symptom pain ache feast holiday season"
 )
-# Written either way, whatever is meant.
+# Spellings that are used for either meaning.
 _EITHER_WAY: Final = "java east west north south"
 _NAMING: Final = ("country", "state", "city", "continent", "planet", "month", "language", "people")
 
@@ -94,7 +94,7 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Synset:
-    """Words of one meaning. `key` is unique: kind of word and place in the file."""
+    """Words with one meaning. `key` is unique: the kind of word and the place in the file."""
 
     key: str
     words: Sequence[str]
@@ -114,7 +114,7 @@ class Synset:
 
 
 class WordNet:
-    """Synsets, the senses of every word, most frequent first, and how often each was seen in tagged text."""
+    """Synsets, the senses of every word, most frequent first, and how often each occurs in tagged text."""
 
     def __init__(self, folder: Path) -> None:
         self.synsets = {
@@ -144,11 +144,11 @@ class WordNet:
                     self.below[pointer.symbol, pointer.target].append(synset.key)
 
     def rank(self, word: str, key: str) -> int:
-        """The place of a meaning among those of a word, from 1."""
+        """Returns the place of a meaning among those of a word, from 1."""
         return self.senses[word.lower(), key[0]].index(key) + 1
 
     def times(self, word: str, kinds: str = "nvar") -> int:
-        """How often a word was seen, whatever it meant."""
+        """Returns how often a word occurs, in any meaning."""
         return sum(
             self.seen[word, kind, number + 1]
             for kind in kinds
@@ -156,14 +156,14 @@ class WordNet:
         )
 
     def share(self, word: str, key: str, kinds: str) -> float:
-        """How much of what was seen of a word had this meaning; of a word never seen, 1 for its first ones."""
+        """Returns the share of a word's occurrences with a meaning; without occurrences, 1 for its first meanings."""
         word, rank = word.lower(), self.rank(word, key)
         total = self.times(word, kinds)
         return self.seen[word, key[0], rank] / total if total else float(rank <= _MOST_RANK)
 
 
 def _entries(path: Path) -> Iterator[str]:
-    """The lines of a file of WordNet behind its licence."""
+    """Yields the lines of a file of WordNet after the licence."""
     return (line for line in path.read_text("utf-8", "replace").splitlines() if line and not line.startswith("  "))
 
 
@@ -172,7 +172,7 @@ def _is_plain(word: str) -> bool:
 
 
 def antonyms(wordnet: WordNet) -> set[tuple[str, str]]:
-    """Pairs of words that WordNet calls opposites, and words of the same two meanings that are as usual in them."""
+    """Returns pairs of words that WordNet calls opposites, and words of the same meanings that are as usual."""
     found = set()
     for synset in wordnet.synsets.values():
         for pointer in synset.pointers:
@@ -194,16 +194,15 @@ def antonyms(wordnet: WordNet) -> set[tuple[str, str]]:
 
 
 def _is_prefixed(one: str, two: str) -> bool:
-    """Whether one is the other behind a prefix that turns it around: deactivate, activate."""
+    """Returns whether one word is the other with a prefix that reverses it: deactivate, activate."""
     short, long = sorted((one, two), key=len)
     return long.endswith(short) and long.removesuffix(short) in _TURNING_PREFIXES
 
 
 def family(wordnet: WordNet, roots: Iterable[str], *, has_names: bool, as_noun: bool) -> list[str]:
-    """The words under the roots as an indented tree: synonyms share a line, what is a kind of it stands deeper.
+    """Returns the words under the roots as an indented tree: synonyms share a line, kinds of a word are deeper.
 
-    `has_names`: what is one of them by name is listed, too (France is a country). `as_noun`: it does not matter how
-    often a word is no noun (a red car).
+    `has_names` also lists names (France is a country). `as_noun` ignores how often a word is not a noun (a red car).
     """
     lines: list[str] = []
     listed: set[str] = set()
@@ -226,14 +225,14 @@ def family(wordnet: WordNet, roots: Iterable[str], *, has_names: bool, as_noun: 
 
 
 def _is_member(wordnet: WordNet, word: str, key: str, *, as_noun: bool) -> bool:
-    """Whether a word alone is mostly understood so. A name that is a common word, too, is not (Nice, Reading)."""
+    """Returns whether a word alone usually has a meaning; not a name that is also a common word (Nice, Reading)."""
     if not _is_plain(word) or word in _LOOSE.split() or wordnet.rank(word, key) > _MOST_RANK:
         return False
     return wordnet.share(word, key, "n" if as_noun else "nvar") >= (_LEAST_SHARE_OF_NOUNS if as_noun else _LEAST_SHARE)
 
 
 def irregular(wordnet: WordNet) -> Mapping[str, str]:
-    """Irregular forms that no rule takes back to their word, and that are not usual words themselves (left)."""
+    """Returns irregular forms that no rule leads back to their word, except those that are common words (left)."""
     return {
         form: base
         for (form, kind), base in wordnet.irregular.items()
@@ -245,7 +244,7 @@ def irregular(wordnet: WordNet) -> Mapping[str, str]:
 
 
 def homonyms(wordnet: WordNet) -> set[str]:
-    """Names of places, months, peoples and languages that are common words of another meaning."""
+    """Returns names of places, months, peoples and languages that are also common words with another meaning."""
     written = [[word for word in synset.words if _is_plain(word)] for synset in wordnet.synsets.values()]
     common = {word for words in written for word in words if word.islower()}
     either_way = {word.lower() for words in written for word in words if word.istitle() and word.lower() in words}
@@ -264,7 +263,7 @@ def homonyms(wordnet: WordNet) -> set[str]:
 
 
 def licence(folder: Path) -> Iterator[str]:
-    """What stands before the entries of each file, without the numbers of its lines."""
+    """Yields the licence before the entries of each file, without its line numbers."""
     for line in (folder / "data.noun").read_text("utf-8", "replace").splitlines():
         if not line.startswith("  "):
             return

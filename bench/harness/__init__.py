@@ -1,1 +1,1 @@
-"""What every section stands on: a mesh of its own, a client, the load, a baseline, and what processes use."""
+"""What the sections share: a mesh of their own, a client, the load, a baseline, and the CPU and memory of processes."""

@@ -18,7 +18,7 @@ Events = AsyncGenerator[event_pb2.JobEvent, None]
 
 
 def request(model: str) -> job_pb2.GenerationRequest:
-    """Returns the one question that is asked, for a model."""
+    """Returns the request that every call makes, for a model."""
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text=PROMPT)])
     return job_pb2.GenerationRequest(model=model, messages=[message])
 
@@ -48,8 +48,8 @@ class GatewayClient:
 
 @asynccontextmanager
 async def connected(endpoint: str, api_key: str) -> AsyncIterator[GatewayClient]:
-    """Yields a client over a connection that nothing else uses."""
-    # Channels to the same place would otherwise share one connection.
+    """Yields a client with a connection of its own."""
+    # Otherwise, channels to the same address would share a connection.
     options = (*OPTIONS, ("grpc.use_local_subchannel_pool", 1))
     async with grpc.aio.insecure_channel(endpoint, options=options) as channel:
         yield GatewayClient(channel, api_key)

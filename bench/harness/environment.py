@@ -1,4 +1,4 @@
-"""The environment of a section: a whole mesh on embedded parts, with the mock as its only provider."""
+"""The environment of a section: a whole mesh of embedded parts, with the mock as its only provider."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ TOKENS = 32
 _CALLS_PER_MINUTE = 10_000_000
 _SLOTS = 1024
 _STOP_S = 10.0
-# Half of a service's start is compiling its imports: kept between environments, which else begin with empty folders.
+# Half of a service's start is compiling its imports, so the result is kept between environments.
 _BYTECODE = Path(__file__).parent / "__pycache__" / "services"
 _IDLE_LIMIT_S = 60.0
 
@@ -50,8 +50,7 @@ timeouts = {{ total_s = 150 }}
 class EnvironmentSpec:
     """How an environment differs from the usual one.
 
-    `scripts` are its models besides `default`, and how the mock plays each (see weft_mock.script); `settings` go to
-    services.
+    `scripts` maps further models to the mock's script for each (see weft_mock.script); `settings` are for services.
     """
 
     scripts: Mapping[str, str]
@@ -61,7 +60,7 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class Environment:
-    """A mesh that runs: its endpoints, its API key and its processes."""
+    """A running mesh: its endpoints, its API key and its processes."""
 
     endpoint: str
     api_key: str
@@ -91,8 +90,14 @@ class Environment:
     @asynccontextmanager
     async def clients(self, connections: int) -> AsyncIterator[list[GatewayClient]]:
         """Yields clients of the gateway, each over a connection of its own."""
-        async with AsyncExitStack() as stack:
-            yield [await stack.enter_async_context(connected(self.endpoint, self.api_key)) for _ in range(connections)]
+        async with _connected(self.endpoint, self.api_key, connections) as clients:
+            yield clients
+
+    @asynccontextmanager
+    async def passthrough_clients(self, connections: int) -> AsyncIterator[list[GatewayClient]]:
+        """Yields clients of the pass-through, each over a connection of its own."""
+        async with _connected(self.passthrough, "", connections) as clients:
+            yield clients
 
     async def wait_until_idle(self) -> None:
         """Waits until no job is queued or running."""
@@ -102,12 +107,18 @@ class Environment:
                 await asyncio.sleep(0.25)
 
     async def stop_workers(self) -> None:
-        """Stops the router: from now on jobs wait in the log."""
+        """Stops the router, so that jobs wait in the log."""
         await self.part("router").stop(_STOP_S)
 
 
+@asynccontextmanager
+async def _connected(endpoint: str, api_key: str, connections: int) -> AsyncIterator[list[GatewayClient]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(connected(endpoint, api_key)) for _ in range(connections)]
+
+
 class _SideProcess(NamedTuple):
-    """A process beside the mesh."""
+    """A process outside the mesh."""
 
     child: Child
     port: int
@@ -115,7 +126,7 @@ class _SideProcess(NamedTuple):
 
 @asynccontextmanager
 async def environment(spec: EnvironmentSpec) -> AsyncIterator[Environment]:
-    """Starts the mock and the mesh on free ports in a folder of their own, and stops them."""
+    """Runs the mock and the mesh while the context lasts, on free ports and in a temporary folder."""
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         root = Path(folder)
         mock = _start(root, "weft_mock", "--first-token-ms", str(FIRST_TOKEN_MS), "--tokens", str(TOKENS))

@@ -15,7 +15,7 @@ _ANSWER = (event_pb2.Delta(text=" ".join(["token"] * TOKENS), token_count=TOKENS
 
 
 async def finish_jobs(log: JobLog, jobs: int, answer: Sequence[event_pb2.Delta] = _ANSWER) -> list[str]:
-    """Writes finished jobs into the tenant's lane, as gateway and worker would, many at a time; no worker may run.
+    """Writes finished jobs into the tenant's lane, like gateway and worker, many at a time; no worker may run.
 
     Each has the same answer, an event for each of its deltas. Returns the ids of the jobs.
     """

@@ -17,7 +17,7 @@ from weft.job.v1 import event_pb2, job_pb2
 
 @dataclass(frozen=True)
 class Outcome:
-    """One call. Seconds; `error` is empty when it ended well and whole."""
+    """The outcome of one call, in seconds; `error` is empty if it ended well and complete."""
 
     first_token_s: float
     total_s: float
@@ -36,16 +36,16 @@ class Run:
         return [outcome.error for outcome in self.outcomes if outcome.error]
 
     def first_token_ms(self, share: float) -> float:
-        """Returns a quantile of the time to first token, of the calls without an error."""
+        """Returns a quantile of the time to first token, over the calls without an error."""
         return 1000 * quantile((o.first_token_s for o in self.outcomes if not o.error), share)
 
     def total_ms(self, share: float) -> float:
-        """Returns a quantile of the whole time, of the calls without an error."""
+        """Returns a quantile of the total time, over the calls without an error."""
         return 1000 * quantile((o.total_s for o in self.outcomes if not o.error), share)
 
     @property
     def per_second(self) -> float:
-        """Calls without an error, a second."""
+        """Calls without an error per second."""
         return (len(self.outcomes) - len(self.errors)) / self.seconds
 
 
@@ -54,7 +54,7 @@ Call = Callable[[], Awaitable[Outcome]]
 
 @asynccontextmanager
 async def weft_call(endpoint: str, api_key: str) -> AsyncIterator[Call]:
-    """Yields a function that makes one streamed job through the gateway."""
+    """Yields a function that runs one streamed job through the gateway."""
     async with connected(endpoint, api_key) as client:
 
         async def call() -> Outcome:
@@ -80,7 +80,7 @@ async def _streamed(client: GatewayClient) -> Outcome:
 
 @asynccontextmanager
 async def direct_call(base_url: str) -> AsyncIterator[Call]:
-    """Yields a function that makes the same call to the mock itself, with as little in between as Python allows."""
+    """Yields a function that makes the same call directly to the mock, with as little overhead as Python allows."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def call() -> Outcome:
@@ -97,7 +97,7 @@ async def direct_call(base_url: str) -> AsyncIterator[Call]:
 
 
 async def direct_chunks(session: aiohttp.ClientSession, base_url: str, model: str) -> AsyncIterator[bytes]:
-    """Streams an answer of the mock, in the pieces in which it comes."""
+    """Yields an answer of the mock in the pieces in which it arrives."""
     body = json.dumps({"model": model, "stream": True, "messages": [{"role": "user", "content": PROMPT}]})
     headers = {"content-type": "application/json"}
     async with session.post(f"{base_url}/chat/completions", data=body, headers=headers) as response:
@@ -106,7 +106,7 @@ async def direct_chunks(session: aiohttp.ClientSession, base_url: str, model: st
 
 
 async def closed_loop(call: Call, in_flight: int, seconds: float) -> Run:
-    """Keeps `in_flight` calls under way for so many seconds."""
+    """Keeps `in_flight` calls under way for a number of seconds."""
     run = Run()
     began = time.perf_counter()
 
@@ -120,7 +120,7 @@ async def closed_loop(call: Call, in_flight: int, seconds: float) -> Run:
 
 
 async def open_loop(call: Call, per_second: float, seconds: float) -> Run:
-    """Starts calls on a fixed schedule, whether or not earlier ones have ended: it avoids coordinated omission.
+    """Starts calls on a fixed schedule, whether or not earlier ones have ended, which avoids coordinated omission.
 
     Time to first token counts from the scheduled start, so a late start counts against the mesh.
     """
@@ -145,7 +145,7 @@ async def open_loop(call: Call, per_second: float, seconds: float) -> Run:
 
 
 def judge(done: event_pb2.Done | None, text: str) -> str:
-    """Returns what is wrong with a stream that ended so; empty when nothing is."""
+    """Returns what is wrong with a stream that ended this way; "" if nothing is."""
     if done is None:
         return "the stream ended without done"
     if done.state != job_pb2.JOB_STATE_SUCCEEDED:

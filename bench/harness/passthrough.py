@@ -1,9 +1,10 @@
-"""The baseline: the same stream over gRPC with nothing behind it. One process: no log, keys, limits or record.
+"""The baseline: the same stream over gRPC in a single process, without log, keys, limits or record.
 
-Whatever Weft adds on top of this is the price of durable, resumable jobs, on this machine, in this minute.
+What Weft takes in addition is the price of durable, resumable jobs, on this machine, in this minute.
 """
 
 import argparse
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -18,7 +19,7 @@ from weft_kit.rpc.interceptor import SERVER_OPTIONS
 
 
 class Passthrough(rpc.GatewayServiceServicer):
-    """Answers Generate straight from the mock: a delta for each network chunk, then `done`."""
+    """Answers Generate directly from the mock: a delta for each network chunk, then `done`. StreamJob only waits."""
 
     def __init__(self, session: aiohttp.ClientSession, mock_url: str) -> None:
         self._session = session
@@ -36,6 +37,11 @@ class Passthrough(rpc.GatewayServiceServicer):
         done = event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=job_pb2.Answer(text="".join(text)))
         yield pb.GenerateResponse(event=event_pb2.JobEvent(done=done))
 
+    async def StreamJob(self, _request: pb.StreamJobRequest, _: object) -> AsyncIterator[pb.StreamJobResponse]:
+        """Says one event, then waits until the caller leaves: what an open stream takes that has nothing behind it."""
+        yield pb.StreamJobResponse(event=event_pb2.JobEvent(accepted=event_pb2.Accepted()))
+        await asyncio.Event().wait()
+
 
 def _tokens(chunk: bytes) -> list[str]:
     lines = (line for line in chunk.splitlines() if line.startswith(b"data: {"))
@@ -47,7 +53,7 @@ async def serve(port: int, mock_url: str) -> None:
     """Serves until the process is stopped."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        servicer = Passthrough(session, mock_url)  # type: ignore[abstract]  # Generate is the only call made to it
+        servicer = Passthrough(session, mock_url)  # type: ignore[abstract]  # no other call is made to it
         rpc.add_GatewayServiceServicer_to_server(servicer, server)
         server.add_insecure_port(f"127.0.0.1:{port}")
         await server.start()

@@ -1,4 +1,4 @@
-"""What processes use: CPU seconds between two readings, and resident memory."""
+"""The CPU seconds of processes between two readings, and their resident memory."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,17 +30,17 @@ class Meter:
 
 
 class HostLoad:
-    """The share of the machine's CPU time that went to others: it explains stalls that nothing measured here does."""
+    """The share of the machine's CPU time that others used, which explains stalls that have no cause here."""
 
     def __init__(self) -> None:
         self._before = psutil.cpu_times()
 
     def stolen_percent(self) -> float:
-        """Returns what the host of this virtual machine gave to other machines (steal)."""
+        """Returns the share that the host of this virtual machine gave to other machines (steal)."""
         return self._percent(lambda times: times.steal)
 
     def others_percent(self, ours_s: Mapping[str, float]) -> float:
-        """Returns what other processes of this machine used, given the CPU seconds of ours."""
+        """Returns the share that other processes of this machine used, given the CPU seconds of ours."""
         ours = sum(ours_s.values())
         return self._percent(lambda times: times.user + times.nice + times.system, less_s=ours)
 

@@ -1,4 +1,4 @@
-"""The environment of the routing section: a log, one router with a given catalog, and each job as the log has it."""
+"""The environment of the routing section: a log, one router with a given catalog, and the jobs in the log."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ from weft.router.v1 import router_pb2 as pb
 from weft.router.v1 import router_pb2_grpc as rpc
 from weft_compose.servers import NatsServer, serving
 from weft_kit.joblog import JobLog, connect, new_job_id
-from weft_kit.joblog.codec import from_message
+from weft_kit.joblog.events.codec import from_message
 from weft_kit.rpc.channel import Channel
 from weft_router.config import Config
 from weft_router.server import router
@@ -29,7 +29,7 @@ _EXPIRE_S = 60
 
 @dataclass
 class ObservedJob:
-    """A job as the log has it; times of `perf_counter`."""
+    """A job as the log shows it; times are of `perf_counter`."""
 
     submitted: float
     first_token: float | None = None
@@ -50,7 +50,7 @@ class RouterEnvironment:
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def observe(self, message: Msg) -> None:
-        """Takes note of an event of the log."""
+        """Notes an event of the log."""
         event = from_message(message).event
         job = self.jobs.get(event.job_id)
         if job is None:
@@ -62,7 +62,7 @@ class RouterEnvironment:
             self._ended.set()
 
     async def submit(self) -> ObservedJob:
-        """Writes a job into the log, as the gateway would."""
+        """Writes a job into the log, like the gateway."""
         part = chat_pb2.ContentPart(text=f"Question {len(self.jobs)}")
         message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[part])
         expire_time = timestamp_pb2.Timestamp()

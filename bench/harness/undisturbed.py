@@ -1,4 +1,4 @@
-"""A measurement is made again when others took part of the machine meanwhile, and says how much they took."""
+"""Repeats a measurement if others used too much of the machine meanwhile, and reports how much they used."""
 
 import resource
 from collections.abc import Awaitable, Callable
@@ -7,15 +7,15 @@ from bench.harness.processes import HostLoad
 from bench.report.markdown import paragraph
 
 MOST_PERCENT = 3.0
-"""What others may take of the machine's CPU time, steal included."""
+"""How much of the machine's CPU time others may use, steal included."""
 
 
 async def undisturbed(
     measure: Callable[[], Awaitable[list[str]]], tries: int, others: Callable[[], Callable[[], float]] | None = None
 ) -> list[str]:
-    """Returns the lines of the least disturbed of up to `tries` measurements, and one more that says how it was.
+    """Returns the lines of the least disturbed of up to `tries` measurements, and one more on how disturbed it was.
 
-    The first that is quiet enough is the last. `others` begins to watch, and returns what reads off the percentage.
+    The first one that is quiet enough is the last. `others` starts watching, and returns a function for the percentage.
     """
     runs: list[tuple[float, list[str]]] = []
     for _ in range(tries):

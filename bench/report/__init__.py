@@ -1,1 +1,1 @@
-"""How figures are shown: samples with their range, Markdown, the head of a report and its aims."""
+"""How figures are shown: samples with their range, Markdown, the head of a report, and its aims."""

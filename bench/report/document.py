@@ -1,4 +1,4 @@
-"""A report: the head, which says on which machine it was made, and the aims beside what was reached."""
+"""A report: the head, which names the machine, and the aims next to what was reached."""
 
 import platform
 import time
@@ -21,7 +21,7 @@ _MET: Final = {True: "yes", False: "**no**", None: "not measured"}
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """One aim; `met` is None where what it needs was not measured."""
+    """One aim; `met` is None if what it needs was not measured."""
 
     wanted: str
     reached: str
@@ -41,7 +41,7 @@ def aims_section(aims: Sequence[Aim], about: str) -> list[str]:
 
 
 def machine() -> str:
-    """Returns what the machine is, when this was, and how fast it was just then."""
+    """Returns the machine, the date, and the machine's speed at this moment."""
     began = time.perf_counter()
     sum(range(20_000_000))
     spin_s = time.perf_counter() - began

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 
 def paragraph(text: str) -> list[str]:
-    """Returns lines of even width, and an empty one after them."""
+    """Returns a text wrapped into lines, with an empty line after them."""
     return [*textwrap.wrap(text, 120, break_on_hyphens=False, break_long_words=False), ""]
 
 

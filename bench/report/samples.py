@@ -1,4 +1,4 @@
-"""Figures that were measured several times, and quantiles."""
+"""Figures measured several times, and quantiles."""
 
 import statistics
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Samples:
-    """Values of one figure, one a round. Formats as `median (lowest to highest)`."""
+    """Values of a figure, one for each round. Formats as `median (lowest to highest)`."""
 
     values: tuple[float, ...]
 
@@ -26,6 +26,6 @@ class Samples:
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """Returns the value below which a share of them lies; NaN for none."""
+    """Returns the value below which a share of the values lies; NaN if there are none."""
     ordered = sorted(values) or [float("nan")]
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -69,7 +69,7 @@ async def _quality(plan: Plan, postgres_url: str, channel: Channel, remembering:
 
 async def _scale(plan: Plan, postgres_url: str, real: str, channel: Channel, remembering: Remembering) -> report.Scale:
     sentences = plan.corpora[0].sentences()
-    # What is measured alone has no vectors yet to make others of.
+    # A part measured alone has no vectors yet from which to make others.
     await remembering.Embed(pb.EmbedRequest(texts=sentences[:_SAMPLE]), None)
     made = Made(remembering.vectors(), remembering.name)
     async with served(made) as free:
@@ -81,7 +81,7 @@ async def _scale(plan: Plan, postgres_url: str, real: str, channel: Channel, rem
 
 
 async def _embedded_per_s(channel: Channel, sentences: list[str]) -> float:
-    """Returns how many texts of eight sentences, as long as a window, the embedder reads in a second."""
+    """Returns how many texts of eight sentences, the length of a window, the embedder reads per second."""
     texts = [" ".join(sentences[at : at + 8]) for at in range(0, 8 * _SAMPLE, 8)]
     began = time.perf_counter()
     await rpc.InferenceServiceStub(channel.raw).Embed(pb.EmbedRequest(texts=texts), timeout=_LIMIT_S)
@@ -98,10 +98,10 @@ if __name__ == "__main__":
     evaldata.add_option(parser)
     evaldata.add_sets_option(parser)
     parser.add_argument("--vectors", type=Path, help="file that keeps vectors for the next run (.npz); none by default")
-    parser.add_argument("--only", choices=_PARTS, help="measure this part alone, and leave the report as it is")
-    parser.add_argument("--sizes", type=int, nargs="+", default=scale.SIZES, help="chunks to search, for a quick look")
+    parser.add_argument("--only", choices=_PARTS, help="measure only this part, and leave the report as it is")
+    parser.add_argument("--sizes", type=int, nargs="+", default=scale.SIZES, help="collection sizes, in chunks")
     given = parser.parse_args()
-    # Thousands of calls would bury the figures.
+    # The log lines of thousands of calls would bury the figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     parts = [given.only] if given.only else _PARTS
     plan = _plan(parts, evaldata.folder(given.data), evaldata.sets_folder(given.sets), given.sizes)

@@ -1,4 +1,4 @@
-"""What retrieval aims at, and whether it was reached."""
+"""The aims of retrieval, and whether they were reached."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -22,7 +22,7 @@ whose paragraph is among the first three hits."""
 
 
 def aims(known: Sequence[Recall], stretches: Sequence[Stretch]) -> list[Aim]:
-    """Returns every aim of retrieval, whether or not its set was there."""
+    """Returns every aim of retrieval, even if its set was missing."""
     reached = {one.corpus: one.recall for one in known if one.way == _WAY}
     return [
         *(_recall(name, least, reached.get(key)) for key, (name, least) in _RECALL.items()),
@@ -31,7 +31,7 @@ def aims(known: Sequence[Recall], stretches: Sequence[Stretch]) -> list[Aim]:
 
 
 def render(found: Sequence[Aim]) -> list[str]:
-    """Writes the table at the top of the report."""
+    """Returns the table at the top of the report."""
     return aims_section(found, _ABOUT)
 
 

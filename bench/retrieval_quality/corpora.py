@@ -34,5 +34,5 @@ def load(folder: Path, name: str) -> Corpus:
 
 
 def title(name: str) -> str:
-    """Returns what a report calls a corpus; those of XQuAD have the name of their language."""
+    """Returns a corpus's name in reports; those of XQuAD are named after their language."""
     return {"scifact": "SciFact", "cacm": "CACM", "jaquad": "JaQuAD"}.get(name, f"XQuAD {name}")

@@ -1,4 +1,4 @@
-"""Embedders for measuring: the real one with a memory, and one that costs nothing."""
+"""Embedders for measuring: the real one with a memory, and one that needs no CPU time."""
 
 import hashlib
 import sys
@@ -21,7 +21,7 @@ _NOISE = 0.3
 
 
 class Remembering(rpc.InferenceServiceServicer):
-    """Passes on to a real inference service; texts it read in an earlier run are answered from a file."""
+    """Forwards to a real inference service; texts read in an earlier run are answered from a file."""
 
     def __init__(self, channel: Channel, name: str, path: Path | None) -> None:
         self.name = name
@@ -63,7 +63,7 @@ class Remembering(rpc.InferenceServiceServicer):
 
 
 class Made(rpc.InferenceServiceServicer):
-    """Makes vectors out of real ones: the direction between two of them, chosen by the text, and some noise."""
+    """Makes vectors from real ones: the direction between two of them, chosen by the text, plus some noise."""
 
     def __init__(self, real: NDArray[np.float32], name: str) -> None:
         self.name = name
@@ -103,7 +103,7 @@ async def embedder_name(channel: Channel) -> str:
 
 @asynccontextmanager
 async def served(servicer: rpc.InferenceServiceServicer) -> AsyncIterator[str]:
-    """Serves it; yields its address."""
+    """Serves a servicer; yields its address."""
     service = Service("weft.inference.v1.InferenceService", rpc.add_InferenceServiceServicer_to_server, servicer)
     async with Server("127.0.0.1:0", (service,), grace_s=0) as server:
         yield server.address

@@ -1,4 +1,4 @@
-"""What pseudo-relevance feedback changes, on what it was tuned on and on what it was not."""
+"""What pseudo-relevance feedback changes, on the sets it was tuned on and on others."""
 
 import statistics
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from bench.retrieval_quality.corpora import Corpus, title
 from bench.retrieval_quality.quality import by_question, margin, searched
 from bench.retrieval_quality.stage import service
 
-# What is measured here is what feedback finds, however slow the machine is.
+# This measures what feedback finds, however slow the machine is.
 _PATIENT: Final = {"feedback_budget_s": 60}
 _METHOD: Final = """\
 nDCG@10 of searches without feedback and with it (docs/retrieval.md, "Feedback"); the difference is the mean over the
@@ -29,7 +29,7 @@ class Change:
 
 
 async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) -> list[Change]:
-    """Searches corpora that are ingested already."""
+    """Searches corpora that are already ingested."""
     changes = []
     async with service(postgres_url, inference, settings=_PATIENT) as client:
         for corpus in corpora:
@@ -43,7 +43,7 @@ async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str) 
 
 
 def section(changes: Sequence[Change]) -> list[str]:
-    """Writes the section of the report."""
+    """Returns the section of the report."""
     rows = (
         (
             title(change.corpus),

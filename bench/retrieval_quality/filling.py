@@ -30,7 +30,7 @@ _TOLD_EVERY = 10_000
 
 
 class Source:
-    """Texts of sentences drawn at random from real ones, so that words are as common as they are."""
+    """Texts of sentences drawn at random from real ones, so that words are as common as in reality."""
 
     def __init__(self, corpora: Sequence[Corpus]) -> None:
         analyze = analyzer("english")

@@ -30,7 +30,7 @@ from weft_retrieval.ranking.fusion import fuse
 LANGUAGES: Final = ("en", "de", "es", "ru")
 _DEPTH: Final = 100
 _ALONE: Final[Mapping[str, Mapping[str, float]]] = {
-    # One more than is taken: the last that a leg brings stands for 0, and is lost among what the other found.
+    # One more than is used: the score of a leg's last chunk is scaled to 0, so it would count as not found.
     "dense": {"keyword_weight": 0, "top_n": _DEPTH + 1},
     "keyword": {"dense_weight": 0, "top_n": _DEPTH + 1},
 }
@@ -45,7 +45,7 @@ every second article the queries, each with one right paragraph; the embedder kn
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What the legs and the two ways reached on one corpus, and how far scores are ahead of places, more or less."""
+    """The results of the legs and of both ways on one corpus, and how far scores are ahead of places."""
 
     corpus: str
     questions: int
@@ -58,14 +58,14 @@ class Compared:
 
 
 class _Legs:
-    """What each leg brought for each question: chunk → score, best first."""
+    """What each leg found for each question: chunk → score, best first."""
 
     def __init__(self) -> None:
         self._found: dict[str, Run] = {leg: {} for leg in _ALONE}
         self._documents: dict[str, str] = {}
 
     async def ask(self, leg: str, client: Client, corpus: Corpus) -> None:
-        """Searches by one leg alone."""
+        """Searches with one leg only."""
         turn = asyncio.Semaphore(_AT_ONCE)
 
         async def one(query: str, text: str) -> None:
@@ -97,7 +97,7 @@ class _Legs:
         return {chunks[hit.chunk]: hit.score for hit in fuse(legs, _WEIGHTS, _DEPTH)}
 
     def _of_documents(self, chunks: Run) -> Run:
-        """Puts a document where its best chunk is."""
+        """Returns documents instead of chunks, each with the place of its best chunk."""
         run: Run = {}
         for query, found in chunks.items():
             best = run[query] = {}
@@ -108,7 +108,7 @@ class _Legs:
 
 
 async def measure(there: Sequence[Corpus], new: Sequence[Corpus], postgres_url: str, inference: str) -> list[Compared]:
-    """Compares both ways on corpora that are ingested already, and on new ones."""
+    """Compares both ways on corpora that are already ingested, and on new ones."""
     async with service(postgres_url, inference) as client:
         for corpus in new:
             await ingest(client, corpus)
@@ -121,12 +121,12 @@ async def measure(there: Sequence[Corpus], new: Sequence[Corpus], postgres_url: 
 
 
 def known_items(sets: Path) -> list[Corpus]:
-    """Reads XQuAD in the languages compared; the half of it that nothing was chosen on."""
+    """Returns XQuAD in the languages compared: the half that no setting was chosen on."""
     return load_known_items(sets, REPORTING, LANGUAGES)
 
 
 def section(compared: Sequence[Compared]) -> list[str]:
-    """Writes the section of the report."""
+    """Returns the section of the report."""
     head = ("", "questions", "words alone", "vectors alone", "by scores", "by places", "difference")
     rows = (
         (

@@ -1,9 +1,9 @@
 """Known items: each question must find the paragraph it was asked of, among all paragraphs of its language.
 
-XQuAD in eleven languages beside English, and JaQuAD: `python -m bench.retrieval_quality.known_items --sets FOLDER`. The
-folder holds `xquad/LANGUAGE.json` and `jaquad/*.json`, in SQuAD's form. Of the articles every second one is for
-choosing, the others are for reporting; all paragraphs are searched by either half's questions. The embedder is the one
-that WEFT_INFERENCE_EMBEDDER names.
+XQuAD in English and eleven other languages, and JaQuAD: `python -m bench.retrieval_quality.known_items --sets FOLDER`.
+The folder has `xquad/LANGUAGE.json` and `jaquad/*.json`, in SQuAD's format. Every second article is for choosing
+settings, the others are for reporting; the questions of each half search all paragraphs. WEFT_INFERENCE_EMBEDDER names
+the embedder.
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Recall:
 
 
 def load(folder: Path, half: int, names: Sequence[str] = ()) -> list[Corpus]:
-    """Reads the sets in a folder; `names` are languages of XQuAD, or "jaquad", none for all there are."""
+    """Returns the sets in a folder; `names` are languages of XQuAD, or "jaquad"; by default all there are."""
     files = {path.stem: [path] for path in sorted((folder / "xquad").glob("*.json"))}
     files["jaquad"] = sorted((folder / "jaquad").glob("*.json"))
     return [_corpus(name, files[name], half) for name in names or files]
@@ -73,7 +73,7 @@ async def _recall(client: Client, corpus: Corpus) -> float:
     async def is_found(key: str, query: str) -> bool:
         async with turn:
             hits = (await client.search(corpus.name, query, _DEPTH)).hits
-        # What has no score was brought by the leg that weighs nothing.
+        # A hit without a score was found only by the leg with weight 0.
         return any(hit.document_id in corpus.judgements[key] for hit in hits if hit.score)
 
     found = await asyncio.gather(*(is_found(key, query) for key, query in corpus.queries.items()))
@@ -100,7 +100,7 @@ def _articles(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
 
 
 async def main(sets: Path, half: int, names: Sequence[str]) -> None:
-    """Measures and prints."""
+    """Measures the sets and prints the results."""
     with TemporaryDirectory(prefix="weft-eval-") as folder:
         root = Path(folder)
         with postgres(root / "postgres") as server, real_inference(root / "inference") as inference:
@@ -112,7 +112,7 @@ async def main(sets: Path, half: int, names: Sequence[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench.retrieval_quality.known_items", description=__doc__)
     parser.add_argument("--sets", type=Path, required=True, help="folder that holds xquad/ and jaquad/")
-    parser.add_argument("--choosing", action="store_true", help="take the half that choices are made on")
+    parser.add_argument("--choosing", action="store_true", help="use the half for choosing settings")
     parser.add_argument("names", nargs="*", help="languages of XQuAD, or jaquad; all by default")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))

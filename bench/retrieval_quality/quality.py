@@ -23,7 +23,7 @@ _LEGS: Mapping[str, Mapping[str, float]] = {
 _NORMAL_95 = 1.96
 _SHARES = (0.3, 0.4, 0.6, 0.7)
 K = 60
-"""The constant of reciprocal rank fusion, as its authors set it."""
+"""The constant of reciprocal rank fusion, as chosen by its authors."""
 
 Run = dict[str, dict[str, float]]
 """Query → document → score."""
@@ -31,7 +31,7 @@ Run = dict[str, dict[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one way to search reached on one corpus."""
+    """The scores of one way to search on one corpus."""
 
     corpus: str
     way: str
@@ -79,12 +79,12 @@ async def ingest(client: Client, corpus: Corpus) -> None:
 
 
 async def searched(client: Client, corpus: Corpus, *, feedback: bool | None = None) -> Run:
-    """Searches for every question of a corpus that is ingested already."""
+    """Searches for every question of a corpus that is already ingested."""
     run: Run = {}
     for query, text in corpus.queries.items():
         found: dict[str, float] = {}
         for hit in (await client.search(corpus.name, text, _DEPTH, feedback=feedback)).hits:
-            # What has no score was brought by the leg that weighs nothing. A document stands where its best chunk does.
+            # A hit without a score was found only by the leg with weight 0. A document has the place of its best chunk.
             if hit.score:
                 found.setdefault(hit.document_id, hit.score)
         run[query] = found
@@ -98,7 +98,7 @@ def by_question(corpus: Corpus, run: Run) -> dict[str, float]:
 
 
 def margin(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """Returns half the width of the 95 % interval of how far one is ahead of the other, question by question."""
+    """Returns half the width of the 95 % interval of the difference of two runs, question by question."""
     apart = [one[question] - other[question] for question in one]
     return _NORMAL_95 * statistics.stdev(apart) / math.sqrt(len(apart))
 

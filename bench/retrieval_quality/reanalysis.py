@@ -1,4 +1,4 @@
-"""Re-analysis: how fast the words of a collection follow when it gets another language, with nothing else to do."""
+"""Re-analysis: how fast a collection's words follow a change of its language, on an idle service."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ _LIMIT_S = 900.0
 
 
 async def chunks_per_s(ground: Ground) -> float:
-    """Returns how many chunks a second are analysed anew, until all are."""
+    """Returns how many chunks per second are analysed again, until all are."""
     await fill(ground.postgres_url, _NAME, ground.source, ground.made, CHUNKS)
     async with service(ground.postgres_url, ground.free) as client, asyncio.timeout(_LIMIT_S):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The report: method, figures, and where it still loses."""
+"""The report: method, figures, and what retrieval still gets wrong."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ References on SciFact: BM25 .679 (Anserini), MiniLM .645, reciprocal rank fusion
 MiniLM hybrid .7225, BGE-base .741. On CACM: BM25 .498, MiniLM .459, reciprocal rank fusion .558."""
 _RERANK = """\
 Rerank of the inference service (late interaction over MiniLM's token states, no cross-encoder) as a third, equal vote
-over the first 20 hits, first 20 queries of each collection. It reads every hit anew, which is what takes the time: 50
+over the first 20 hits, first 20 queries of each collection. It reads every hit again, which is what takes the time: 50
 hits of 800 tokens are 40,000 tokens, ten seconds on a core. Search does not use it; an answer cannot wait that long."""
 _SCALE = """\
 Each collection is filled with chunks of eight sentences drawn at random from both public ones, in documents of 200
@@ -65,7 +65,7 @@ last column is the part of it that one window takes, its indexes included. The {
 a collection gets its index, which is built meanwhile on the same cores."""
 _REANALYSIS = """\
 A collection of {chunks:,} such chunks gets another language by UpdateCollection while nobody searches it: {per_s:.0f}
-chunks a second are analysed anew, the service at rest as long as it works."""
+chunks a second are analysed again, the service at rest as long as it works."""
 _LOSES = """\
 - CACM's long questions: words of the question that say nothing ("articles", "interested in") count like any other.
 - The words a text does not use: BM25 misses them, and MiniLM, a small encoder, finds them less often than a larger one
@@ -85,7 +85,7 @@ _LOSES = """\
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What is found."""
+    """What searches find."""
 
     scores: Sequence[Scores]
     known: Sequence[Recall]
@@ -96,7 +96,7 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What it takes."""
+    """What searches and ingests cost."""
 
     stretches: Sequence[Stretch]
     embedded_per_s: float
@@ -105,14 +105,14 @@ class Scale:
 
 @dataclass(slots=True)
 class Measured:
-    """All that was measured; None is a part that was left out."""
+    """Everything measured; a part that was left out is None."""
 
     quality: Quality | None = None
     scale: Scale | None = None
 
 
 def render(measured: Measured) -> str:
-    """Writes bench/RETRIEVAL.md."""
+    """Returns the text of bench/RETRIEVAL.md."""
     known = measured.quality.known if measured.quality else ()
     stretches = measured.scale.stretches if measured.scale else ()
     lines = ["# Retrieval, measured", "", *paragraph(f"Made by `make eval-retrieval` on {machine()}.")]

@@ -1,4 +1,4 @@
-"""A third vote: what late interaction over the best hits adds, and what it takes."""
+"""A third vote: what late interaction over the best hits adds, and what it costs."""
 
 import time
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LIMIT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """nDCG@10 of some queries without and with the third vote, and the seconds it took for one."""
+    """nDCG@10 of some queries without and with the third vote, and the seconds that it takes for one."""
 
     corpus: str
     before: float
@@ -49,7 +49,7 @@ async def measure(corpora: Sequence[Corpus], postgres_url: str, inference: str, 
                     hit = hits[result.index]
                     third = (result.score - least) / max(most - least, 1e-9)
                     before[query].setdefault(hit.document_id, hit.score)
-                    # One vote of three: the fused score already holds two.
+                    # One vote of three: the fused score already contains two.
                     after[query].setdefault(hit.document_id, (2 * hit.score + third) / 3)
             judged = {query: corpus.judgements[query] for query in before}
             scores = [ir_measures.calc_aggregate([nDCG @ 10], judged, run)[nDCG @ 10] for run in (before, after)]

@@ -1,4 +1,4 @@
-"""Scale: what a search and an ingest take in a collection of 10,000 chunks, and in one of 100,000."""
+"""Scale: the time of searches and ingests in a collection of 10,000 chunks, and in one of 100,000."""
 
 import asyncio
 import time
@@ -18,12 +18,12 @@ SIZES = (10_000, 100_000)
 RATE = 20
 ROUNDS = 5
 SECONDS = 15
-"""Of one round: 300 searches, so that its p99 rests on the three slowest."""
+"""The length of a round: 300 searches, so that its p99 rests on the three slowest."""
 _WARM_S = 5
 _WORKERS = 4
 _PROBES = 100
 _TOP_K = 10
-# Documents that are ingested to measure it, in chunks.
+# The measured ingest: chunks per document, and in all.
 _MEASURED = 10
 _INGESTED = 1_000
 _ADDED = 100
@@ -38,7 +38,7 @@ _ADD = """
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Where measuring happens: vectors that cost nothing come from `made`, served at `free`, real ones from `real`."""
+    """What a measurement uses: made vectors, from `made`, served at `free`, and real ones, from `real`."""
 
     postgres_url: str
     source: Source
@@ -50,7 +50,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds a search that was answered, of one round each, and how many were not, of all rounds."""
+    """Milliseconds per answered search, for each round, and the number of failed searches in all rounds."""
 
     p50: Samples
     p99: Samples
@@ -58,7 +58,7 @@ class Times:
 
     @classmethod
     def of(cls, rounds: Sequence[Sequence[float | None]]) -> "Times":
-        """Takes the seconds of every search; None for one that failed."""
+        """Returns the times of rounds, given the seconds of every search, None for one that failed."""
         answered = [[took for took in one if took is not None] for one in rounds]
         p50, p99 = (Samples.of(1000 * quantile(took, share) for took in answered) for share in (0.5, 0.99))
         return cls(p50, p99, sum(map(len, rounds)) - sum(map(len, answered)))
@@ -66,9 +66,8 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What was seen at one size: seconds to build the index, what a search takes without and with feedback, the share
-    of hits that are those of comparing everything, chunks ingested a second, and milliseconds that adding a window
-    takes, its index included.
+    """The results at one size: seconds to build the index, search times without and with feedback, the share of hits
+    that an exact search also finds, chunks ingested per second, and milliseconds to add a window, its index included.
     """
 
     chunks: int
@@ -91,7 +90,7 @@ async def measure(ground: Ground, sizes: Sequence[int]) -> list[Stretch]:
 
 
 async def stretch(ground: Ground, size: int, index_s: float) -> Stretch:
-    """Measures a collection that was filled."""
+    """Measures a filled collection."""
     name = name_of(size)
     async with service(ground.postgres_url, ground.real) as reader:
         await _paced(reader, name, ground.queries, _WARM_S, feedback=True)
@@ -104,12 +103,12 @@ async def stretch(ground: Ground, size: int, index_s: float) -> Stretch:
 
 
 def name_of(size: int) -> str:
-    """Returns the name of the collection of a size."""
+    """Returns the name of the collection with a size."""
     return f"chunks-{size}"
 
 
 async def _window_ms(ground: Ground, name: str) -> float:
-    """Returns the milliseconds that adding a window takes, and takes all of them back."""
+    """Returns the milliseconds to add a window; removes all that it added."""
     windows = [HalfVector(ground.made.vector(ground.source.chunk()[0])) for _ in range(_ADDED)]
     async with (
         TenantDatabase(ground.postgres_url, connections=2, hnsw_ef_search=128) as database,
@@ -123,7 +122,7 @@ async def _window_ms(ground: Ground, name: str) -> float:
 
 
 async def _ingest(client: Client, name: str, source: Source) -> float:
-    """Ingests through the RPC; returns chunks a second."""
+    """Ingests through the RPC; returns chunks per second."""
     texts = [" ".join(source.chunk()[0] for _ in range(_MEASURED)) for _ in range(_INGESTED // _MEASURED)]
     before = (await client.collection(name)).chunk_count
     documents = iter(enumerate(texts))
@@ -139,7 +138,7 @@ async def _ingest(client: Client, name: str, source: Source) -> float:
 
 
 async def _rounds(client: Client, name: str, queries: Sequence[str]) -> tuple[Times, Times]:
-    """Searches without and with feedback in turns: what else the machine does is the same for both."""
+    """Searches without and with feedback in turns, so that whatever else the machine does affects both."""
     took: dict[bool, list[list[float | None]]] = {False: [], True: []}
     for _ in range(ROUNDS):
         for feedback, rounds in took.items():
@@ -150,8 +149,9 @@ async def _rounds(client: Client, name: str, queries: Sequence[str]) -> tuple[Ti
 async def _paced(
     client: Client, name: str, queries: Sequence[str], seconds: float, *, feedback: bool
 ) -> list[float | None]:
-    """Searches RATE times a second, whether or not the searches before have ended; returns the seconds of each, None
-    for one that failed: on a machine that is too busy some do, and the others still say something.
+    """Searches RATE times a second, whether or not earlier searches have ended; returns the seconds of each.
+
+    It is None for one that failed: some do on a machine that is too busy, and the others still count.
     """
 
     async def one(number: int) -> float | None:
@@ -167,7 +167,7 @@ async def _paced(
 
 
 async def _same_hits(ground: Ground, name: str) -> float:
-    """Returns the share of hits that are those of comparing every vector."""
+    """Returns the share of hits that an exact search, which compares every vector, also finds."""
     found = []
     for windows in (EXACT_WINDOWS, 10_000_000):
         settings = {"exact_windows": windows}

@@ -1,4 +1,4 @@
-"""The stage: the retrieval service as it is, on a PostgreSQL of its own, and a client."""
+"""The retrieval service as it ships, on a PostgreSQL of its own, and a client."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -62,7 +62,7 @@ class Client:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[PostgresServer]:
-    """Runs PostgreSQL with the settings it comes with, but for the memory an HNSW index wants while it is built."""
+    """Runs PostgreSQL with its default settings, except the memory for building an HNSW index."""
     settings = {"maintenance_work_mem": "1GB", "shared_buffers": "1GB"}
     with serving(lambda port: PostgresServer(folder, port, settings=settings)) as server:
         yield server

@@ -1,4 +1,4 @@
-"""What `python -m bench` measures: a section is a module with `measure`, and its line in this table."""
+"""What `python -m bench` measures: a section is a module with `measure`, and a line in this table."""
 
 from collections.abc import Awaitable, Mapping
 from typing import Final, Protocol
@@ -21,4 +21,4 @@ SECTIONS: Final[Mapping[str, Measure]] = {
     "idle": idle.measure,
     "routing": routing.measure,
 }
-"""By the name that `--only` takes, in the order of the report."""
+"""The sections by the name that `--only` takes, in the order of the report."""

@@ -1,4 +1,4 @@
-"""Delay of a token, from the provider's write to the reader's hands."""
+"""Delay of a token, from the provider's write to the reader."""
 
 import asyncio
 import re
@@ -19,16 +19,16 @@ _STAMP = re.compile(rb'"content":"(\d+)')
 _CONNECTIONS = 8
 
 ABOUT = f"""\
-The mock says, as its tokens, the time at which it says them; the reader, on the same machine and clock, subtracts. So
-many streams at a steady rate each, begun spread over a second, over {_CONNECTIONS} connections. Weft takes turns with
-the same streams read from the mock directly, whose delay is that of a busy event loop and client alone. A token waits
-for the flush interval of {1000 * LogConfig().flush_interval_s:.0f} ms to end when the write before it began within it:
-at 20 tokens/s none has to, at 100 most do, half an interval on average."""
+Each token of the mock is the time at which it was sent; the reader, on the same machine and clock, subtracts. The
+streams run at a steady rate, start spread over a second, and use {_CONNECTIONS} connections. Weft takes turns with
+the same streams read directly from the mock, whose delay is only that of a busy event loop and client. A token waits
+for the end of the flush interval of {1000 * LogConfig().flush_interval_s:.0f} ms if the write before it began within
+it: at 20 tokens/s none has to, at 100 most do, half an interval on average."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """So many streams, each of so many tokens a second."""
+    """A number of streams, each with a number of tokens per second."""
 
     streams: int
     per_second: int
@@ -46,7 +46,7 @@ _RATES = (Rate(64, 20), Rate(16, 100))
 
 @dataclass(frozen=True)
 class Delays:
-    """Of all tokens of a round, in milliseconds."""
+    """The delays of all tokens of a round, in milliseconds."""
 
     ms: list[float]
 

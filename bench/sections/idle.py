@@ -1,4 +1,4 @@
-"""Idle streams: what it costs to wait, in memory and CPU, for jobs that nobody works on."""
+"""Idle streams: the memory and CPU of waiting for jobs that no worker takes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,16 +18,17 @@ _STEPS = 4
 _CHECK_S = LogConfig().idle_check_s
 
 ABOUT = f"""\
-The workers are stopped, so jobs wait in the log, each with one `StreamJob` open that has received `accepted` and waits
+The workers are stopped, so jobs wait in the log, each with an open `StreamJob` that has received `accepted` and waits
 for more, over {_CONNECTIONS} connections. Streams are opened in {_STEPS} equal steps, and memory is read once those of
-a step have been silent for so long that each has looked into the log, as it does every {_CHECK_S:.0f} s in case it
-missed something; that is also what the CPU is for. What the first step takes besides (pools, code) does not count: the
-figures a stream are of the steps after it."""
+a step have been silent long enough to check the log, which each does every {_CHECK_S:.0f} s in case it missed
+something; that is also what the CPU is for. The figures per stream are of the steps after the first, which also needs
+memory for pools and code. The pass-through opens as many streams that say one event and wait, with nothing behind them:
+what gRPC takes."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """What was read: at first and after each step, and in the end; MiB resident and CPU cores, by process."""
+    """The readings at first, after each step and at the end: resident MiB and CPU cores, by process."""
 
     streams: int
     resident_mib: list[dict[str, float]]
@@ -45,7 +46,10 @@ async def measure(*, quick: bool) -> list[str]:
         await env.stop_workers()
         jobs = [await client.submit("default") for client in clients for _ in range(streams // _CONNECTIONS)]
         found = await _wait(Meter(env.pids), clients, jobs, settle_s)
-    return ["## Idle streams", "", *paragraph(ABOUT), *_lines(found)]
+        async with env.passthrough_clients(_CONNECTIONS) as bare_clients:
+            bare = await _wait(Meter(env.others), bare_clients, jobs, settle_s)
+    rows = [*(_row(found, name) for name in ("gateway", "nats", "client")), _row(bare, "pass-through")]
+    return ["## Idle streams", "", *paragraph(ABOUT), *table(_head(streams), rows)]
 
 
 async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
@@ -65,18 +69,17 @@ async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str],
     return Waiting(len(jobs), resident, meter.resident_mib(), cores)
 
 
-def _lines(found: Waiting) -> list[str]:
-    opened = f"with {found.streams:,}, MiB"
-    head = ("", "before, MiB", opened, "KiB a stream", "closed again, MiB", "CPU while idle, cores")
-    rows = [
-        (
-            name,
-            f"{found.resident_mib[0][name]:.0f}",
-            f"{found.resident_mib[-1][name]:.0f}",
-            f"{found.kib_a_stream(name):.1f}",
-            f"{found.closed_mib[name]:.0f}",
-            f"{found.cores[name]:.2f}",
-        )
-        for name in ("gateway", "nats", "client")
-    ]
-    return table(head, rows)
+def _head(streams: int) -> tuple[str, ...]:
+    opened = f"with {streams:,}, MiB"
+    return ("", "before, MiB", opened, "KiB a stream", "closed again, MiB", "CPU while idle, cores")
+
+
+def _row(found: Waiting, name: str) -> tuple[str, ...]:
+    return (
+        name,
+        f"{found.resident_mib[0][name]:.0f}",
+        f"{found.resident_mib[-1][name]:.0f}",
+        f"{found.kib_a_stream(name):.1f}",
+        f"{found.closed_mib[name]:.0f}",
+        f"{found.cores[name]:.2f}",
+    )

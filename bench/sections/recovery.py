@@ -1,4 +1,4 @@
-"""Recovery: how long a stream stands still when the worker behind it is killed."""
+"""Recovery: how long a stream is interrupted when its worker is killed."""
 
 import asyncio
 import math
@@ -22,7 +22,7 @@ _BEGIN_OVER_S = 1.5
 
 @dataclass(frozen=True)
 class Load:
-    """Streams of one pace at once. All loads come to the same tokens a second."""
+    """A number of streams at one pace. All loads have the same tokens per second in all."""
 
     streams: int
     tokens_per_second: float
@@ -47,19 +47,19 @@ _SPEC = EnvironmentSpec({load.model: load.script for load in _LOADS}, routers=2)
 
 _SHOWN = " or ".join(f"{load.streams} streams of {load.tokens_per_second:g} tokens/s" for load in _LOADS)
 ABOUT = f"""\
-Two routers, and between them {_SHOWN}, begun spread over {_BEGIN_OVER_S:.1f} s. Once every stream has a token one
-router is killed (SIGKILL), the routers in turn; it is started again after the streams have ended. Times are from just
-before the kill to what the reader of a job of its receives: the next attempt's `started`, then that attempt's first
-token. The other router misses its peer for a second, then hands its jobs on; without it, the log would after
-{_WAIT_S:.1f} s without a sign of life."""
+Two routers share {_SHOWN}, started spread over {_BEGIN_OVER_S:.1f} s. Once every stream has a token, one router is
+killed (SIGKILL), each in turn, and started again after the streams have ended. Times are from just before the kill to
+what the reader of one of its jobs receives: the next attempt's `started`, then that attempt's first token. The other
+router misses its peer for a second, then passes on its jobs; without it, the log would do so after {_WAIT_S:.1f} s
+without a sign of life."""
 
 
 @dataclass
 class Watched:
-    """One stream, as its reader sees it; times of `perf_counter`."""
+    """A stream as its reader sees it; times are of `perf_counter`."""
 
     under_way: asyncio.Event = field(default_factory=asyncio.Event)
-    """It has a token, or failed before."""
+    """Set once it has a token, or has failed before that."""
     heard: list[tuple[str, float]] = field(default_factory=list)
     """Kind and time of every event."""
     wrong: str = ""
@@ -89,7 +89,7 @@ class Watched:
             self.wrong = transcript.done.error.message
 
     def restarted_s(self, since: float) -> tuple[float, float] | None:
-        """Seconds to the next `started` and to the first token after it; None when its worker lived."""
+        """Returns the seconds to the next `started`, and to the first token after it; None if its worker lived."""
         started = next((at for kind, at in self.heard if kind == "started" and at > since), None)
         if started is None:
             return None
@@ -103,7 +103,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Kill:
-    """What the readers of all streams saw of one kill, in seconds."""
+    """What the readers of all streams saw after a kill, in seconds."""
 
     to_started: list[float]
     to_token: list[float]

@@ -1,4 +1,4 @@
-"""Retained jobs: whether a log that holds 100,000 finished ones makes the next one dearer."""
+"""Retained jobs: whether 100,000 finished jobs in the log make the next one slower."""
 
 import asyncio
 import time
@@ -22,16 +22,16 @@ _RECORDER = "recorder"
 _CATCH_UP_S = 120.0
 
 ABOUT = """\
-Two meshes side by side. Both are measured before and after {jobs:,} finished jobs are put into the log of one of them,
-in the lane of the tenant that is measured: made with the kit, as gateway and worker would make them, but without both.
-A job is submitted once the one before has ended, the meshes in turn job by job, so that noise, and whatever else
-changes over the minutes, falls on both alike. The first pair of lines says how far two equal meshes differ on this
-machine; the second, what the log's contents add to that. The aim is within 20 %."""
+Two meshes run side by side. Both are measured before and after {jobs:,} finished jobs are written into the log of one
+of them, in the lane of the measured tenant, with the kit and without gateway or worker. A job is submitted once the one
+before has ended, in turn on each mesh, so that noise, and whatever else changes over the minutes, affects both alike.
+The first pair of lines shows how far two equal meshes differ on this machine; the second, what the log's contents add
+to that. The aim is within 20 %."""
 
 
 @dataclass(frozen=True)
 class Latencies:
-    """Of one round on one mesh, seconds: until SubmitJob returns, and until `done` is read."""
+    """The latencies of a round on one mesh, in seconds: until SubmitJob returns, and until `done` is read."""
 
     submit: list[float]
     whole: list[float]
@@ -43,7 +43,7 @@ Round = tuple[Latencies, Latencies]
 
 @dataclass(frozen=True)
 class Log:
-    """What lies in the filled log, and what nats-server takes for it."""
+    """The contents of the filled log, and nats-server's memory for them."""
 
     jobs: int
     messages: int
@@ -99,7 +99,7 @@ async def _fill(env: Environment, jobs: int) -> Log:
 
 
 async def _recorded(jetstream: JetStreamContext, stream: str) -> None:
-    """Waits until the record has everything: catching up would be measured otherwise."""
+    """Waits until the record has everything, so that catching up is not measured."""
     while True:
         recorder = await jetstream.consumer_info(stream, _RECORDER)
         if not recorder.num_pending and not recorder.num_ack_pending:

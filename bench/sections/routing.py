@@ -1,4 +1,4 @@
-"""Routing: what hedging saves, what a provider's death costs, and what a streamed job takes of a router's CPU."""
+"""Routing: what hedging saves, what a provider's death costs, and the router's CPU for a streamed job."""
 
 import asyncio
 import logging
@@ -32,14 +32,14 @@ _SLOW_SHARE = 0.05
 
 ABOUT = """\
 Jobs come from the log, as a Poisson process, into one router. Hedging: the first provider takes 20 ms to its first
-token but 2 s in 5 % of its calls, drawn at random; the second takes 20 ms; times are from the submit to the first token
-in the log. Death: a provider is closed under load, connections and all, and opened again on the same port; its calls go
-to a second one meanwhile. CPU: 32 tokens a job, four at a time; the same calls, one after another, in a bare loop of
-httpx."""
+token, but 2 s in 5 % of its calls, drawn at random; the second always takes 20 ms; times are from the submit to the
+first token in the log. Death: a provider is closed under load, with its connections, and opened again on the same port;
+meanwhile its calls go to a second one. CPU: jobs of 32 tokens, four at a time, next to the same calls made one after
+another in a bare loop of httpx."""
 
 
 async def measure(*, quick: bool) -> list[str]:
-    # The router at work here would write a line a job.
+    # The router in this process would write a line per job.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     jobs, calls = (300, 200) if quick else (2000, 1000)
     return [
@@ -79,7 +79,7 @@ async def _hedging(jobs: int) -> list[str]:
 
 
 async def _hedged(jobs: int, settings: str) -> tuple[list[ObservedJob], float]:
-    """Returns the jobs, and how many more calls than jobs there were, as a share."""
+    """Returns the jobs, and the share of calls beyond one per job."""
     scripts = [_SLOW if random.random() < _SLOW_SHARE else _USUAL for _ in range(2 * jobs)]
     first, second = MockProvider(*scripts), MockProvider(_USUAL)
     async with (
@@ -128,7 +128,7 @@ async def _until(env: RouterEnvironment, happened: Callable[[pb.Provider], bool]
 
 
 async def _cpu(calls: int) -> list[str]:
-    """Measures the CPU of a router process per job, beside that of this process per bare call."""
+    """Measures the CPU of a router process per job, and that of this process per bare call."""
     with TemporaryDirectory(prefix="weft-bench-") as folder:
         port = free_ports(1)[0]
         mock = _child(Path(folder), "weft_mock", f"--port={port}", f"--tokens={_TOKENS}", "--first-token-ms=1")
@@ -149,7 +149,7 @@ async def _cpu(calls: int) -> list[str]:
 
 
 async def _listens(child: Child, port: int) -> None:
-    """Waits until a process takes connections. Raises PartFailed when it ends before."""
+    """Waits until a process accepts connections. Raises PartFailed if it ends before that."""
     async with asyncio.timeout(60):
         while is_free(port):
             child.ensure_running()

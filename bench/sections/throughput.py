@@ -1,4 +1,4 @@
-"""Tokens a second through the log: long answers on 1, 64 and 512 streams at once."""
+"""Tokens per second through the log: long answers on 1, 64 and 512 streams at once."""
 
 import asyncio
 import time
@@ -20,11 +20,12 @@ _SPEC = EnvironmentSpec({"burst": "tokens=1000", "paced": f"tokens=1000&tokens_p
 _CONNECTIONS = 8
 
 ABOUT = f"""\
-Answers of 1,000 tokens, so many at once, over {_CONNECTIONS} connections; what the client reads counts. *Burst*: the
-mock writes an answer at once, so the log takes many tokens a message; the streams are begun together, again and again,
-and timed until all have ended. *Paced*: each stream says {_RATE} tokens/s, as a model would, and another begins when it
-ends; counted between two looks, after a ramp. A token is a message as long as the mesh keeps up; when it does not,
-tokens gather, and in the end the mock has to wait. CPU is in cores; mesh, mock and client share the machine's."""
+A number of answers of 1,000 tokens at once, over {_CONNECTIONS} connections; what the client reads counts. *Burst*: the
+mock writes an answer at once, so the log has many tokens in a message; the streams are started together, again and
+again, and timed until all have ended. *Paced*: each stream has {_RATE} tokens/s, like a model's, and is followed by
+another; tokens are counted between two readings, after a ramp. As long as the mesh keeps up, each token is a message;
+when it does not, tokens gather, and finally the mock has to wait. CPU is in cores; mesh, mock and client share the
+machine's."""
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Window:
-    """What was read between two looks."""
+    """What was read between two readings."""
 
     seconds: float
     tally: Tally
@@ -58,7 +59,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Load:
-    """So many streams of a model at once. `offered` is what its providers would say, 0 for as much as is taken."""
+    """A number of streams of a model. `offered` is the tokens per second of its provider; "" without a limit."""
 
     model: str
     streams: int
@@ -74,7 +75,7 @@ async def measure(*, quick: bool) -> list[str]:
     found: dict[Load, list[Window]] = {load: [] for load in loads}
     async with environment(_SPEC) as env, env.clients(_CONNECTIONS) as clients:
         await _burst(env, clients, loads[1], 1)  # everything warm
-        # All of them in turn, round by round: a slow minute of the machine falls on each alike.
+        # All of them in turn, round by round, so that a slow minute of the machine affects all alike.
         for _ in range(rounds):
             for load in loads:
                 look = _burst if load.model == "burst" else _paced
@@ -122,7 +123,7 @@ async def _read(client: GatewayClient, model: str, tally: Tally) -> None:
                 tally.tokens += event.delta.token_count
                 done = event.done
     except grpc.aio.AioRpcError:
-        await asyncio.sleep(0.1)  # a gateway that refuses is not to be asked in a tight loop
+        await asyncio.sleep(0.1)  # no tight loop on a gateway that refuses
     if done is None or done.state != job_pb2.JOB_STATE_SUCCEEDED:
         tally.errors += 1
 

@@ -1,4 +1,4 @@
-"""Says whether routers and gateways could use a catalog, before they are started: every mistake, with its line."""
+"""Checks whether routers and gateways could use a catalog, before they start: every mistake, with its line."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from weft_router.fleet.provider_keys import read_keys
 
 
 def find_mistakes(path: Path, environ: Mapping[str, str]) -> CatalogError | None:
-    """Returns what is wrong with the catalog at `path`, keys that are not there included; None when it is good."""
+    """Returns what is wrong with the catalog at `path`, missing keys included; None if nothing is."""
     problems: list[str] = []
     try:
         text = read_catalog(path)
@@ -33,7 +33,7 @@ def find_mistakes(path: Path, environ: Mapping[str, str]) -> CatalogError | None
 
 
 def check_catalog(path: Path, environ: Mapping[str, str]) -> None:
-    """Raises CatalogUnusable when the catalog has mistakes."""
+    """Raises CatalogUnusable if the catalog has mistakes."""
     if found := find_mistakes(path, environ):
         count = len(found.problems)
         mistakes = f"{count} mistake{'' if count == 1 else 's'}"

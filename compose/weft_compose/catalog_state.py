@@ -1,4 +1,4 @@
-"""Which catalog a part of a running mesh follows, by its own word."""
+"""Which catalog a part of a running mesh follows, as the part itself reports."""
 
 from dataclasses import dataclass
 
@@ -15,20 +15,20 @@ _LIMIT_S = 2.0
 
 @dataclass(frozen=True)
 class CatalogState:
-    """The catalog in force, and what keeps the file on disk from being that. Times are in seconds since 1970."""
+    """The catalog in force, and what is wrong with the file on disk. Times are in seconds since 1970."""
 
     sha256: str
     load_time: float
     is_last_good: bool
     refuse_time: float
-    """0 while the file is in force."""
+    """When the file was refused; 0 while it is in force."""
     problems: tuple[str, ...]
     keep_error: str
-    """Why a start that finds the file broken could not fall back on the catalog in force."""
+    """Why the catalog in force could not be stored for a start that finds the file broken; "" if it was."""
 
 
 async def catalog_state(part: RunningPart, operator_token: str) -> CatalogState | None:
-    """Asks a router or a gateway; None for other parts, and where there is no answer."""
+    """Asks a router or a gateway; returns None for other parts, and if there is no answer."""
     if part.kind not in _FOLLOWERS:
         return None
     async with grpc.aio.insecure_channel(part.address) as channel:

@@ -1,4 +1,4 @@
-"""A child process that cannot outlive its parent, stops when asked, and bears rough treatment."""
+"""A child process that cannot outlive its parent and can be stopped, killed, paused and resumed."""
 
 import os
 import shutil
@@ -21,23 +21,23 @@ _BURIAL_S = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What to run, where its output goes, and how it wants to be ended."""
+    """What to run, where its output goes, and which signals end it."""
 
     name: str
     argv: Sequence[str]
     log: Path
     folder: Path | None = None
-    """Where to run; None for where its parent does."""
+    """The working directory; None for the parent's."""
     env: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
     privileges: Sequence[str] = ()
-    """Options of setpriv: as whom to run, and without which rights."""
+    """Options of setpriv: the user to run as, and the rights to drop."""
 
     def wrapped(self) -> list[str]:
-        """Returns the command behind setpriv, which arranges what happens when the parent ends.
+        """Returns the command run by setpriv, which sets the signal that it gets when the parent ends.
 
-        Not preexec_fn: that needs a plain fork, which gRPC's threads in the parent do not survive.
+        preexec_fn would need a plain fork, which gRPC's threads in the parent do not survive.
 
         Raises:
             MissingPart: there is no setpriv.
@@ -49,7 +49,7 @@ class Command:
 
 
 class Child:
-    """A running command; it writes where the log of the one before it ended.
+    """A running command, which appends to its log.
 
     Start it on the main thread: Linux ends it with the thread that started it.
     """
@@ -64,44 +64,44 @@ class Child:
                 command.wrapped(),
                 cwd=command.folder,
                 env={**os.environ, **command.env},
-                # What it writes is its owner's alone.
+                # Only its owner may read what it writes.
                 umask=0o077,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Out of the terminal's group: Ctrl-C reaches the parent alone, which then drains in order.
+                # Out of the terminal's group: Ctrl-C reaches only the parent, which then drains in order.
                 process_group=0,
             )
         self.pid = self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code, negative for a signal; None while it runs."""
+        """The exit code, negative for a signal; None while it runs."""
         return self._process.poll()
 
     def ensure_running(self) -> None:
-        """Raises PartFailed when it has ended, with the last words of its log."""
+        """Raises PartFailed, with the last errors of its log, if it has ended."""
         if (code := self.exit_code) is not None:
             raise PartFailed(f"{self.command.name} {self._ending(code)}\n(its log is {self.command.log})")
 
     def _ending(self, code: int) -> str:
         if code == -signal.SIGKILL:
-            # It had no chance to say why: its last words are about something else.
+            # It had no chance to say why: its last lines are about something else.
             return "was killed by SIGKILL, by hand or for want of memory"
         ending = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
         return f"{ending}:{self.last_words()}"
 
     def last_words(self) -> str:
-        """What it says is wrong, as it stands behind a colon: every mistake it names, and no stack of a traceback."""
+        """Returns what its log says is wrong, formatted to follow a colon: every error, without stack traces."""
         written = tail(self.command.log, self._log_start)
         last = [line.strip() for line in written.splitlines() if line.strip()][-1:]
         problem = list(filter(None, [last_problem(written)]))
         return after_colon(last_errors(written) or problem or last or ["it wrote nothing"])
 
     def stop(self, grace_s: float = 10.0) -> None:
-        """Asks it to end, waits, and kills it when it does not. A repeat does nothing."""
+        """Asks it to end, waits, and kills it if it does not. A repeat does nothing."""
         if self.exit_code is None:
-            # One that is paused would not hear.
+            # A paused process would not react.
             self.resume()
             self._process.send_signal(self.command.stop_signal)
         try:
@@ -121,7 +121,7 @@ class Child:
             time.sleep(0.005)
 
     def pause(self) -> list[psutil.Process]:
-        """Freezes it with all its descendants, and returns them, itself first; none when it has ended."""
+        """Freezes it with all its descendants, and returns them, itself first; none if it has ended."""
         if self.exit_code is not None:
             return []
         parent = psutil.Process(self.pid)
@@ -134,7 +134,7 @@ class Child:
         return [parent, *children]
 
     def resume(self) -> None:
-        """Lets it go on, its descendants first: the parent finds them as it left them."""
+        """Lets it go on, its descendants first, so that the parent finds them running."""
         if self.exit_code is not None:
             return
         parent = psutil.Process(self.pid)
@@ -144,7 +144,7 @@ class Child:
 
 
 def tail(log: Path, start: int = 0) -> str:
-    """Returns the last lines of a log, none from before `start`; nothing where there is no log."""
+    """Returns the last lines of a log, none from before `start`; "" if there is no log."""
     try:
         with log.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
@@ -152,12 +152,12 @@ def tail(log: Path, start: int = 0) -> str:
             written = file.read().decode(errors="replace")
     except OSError:
         return ""
-    # The first line may have lost its beginning, and look like something else.
+    # The first line may lack its beginning, and look like something else.
     return written if begin == start else written.partition("\n")[2]
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """Tells whether it runs; what is dead but not yet reaped by init holds nothing any more."""
+    """Returns whether a process runs; one that is dead but not yet reaped by init holds nothing any more."""
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Says whether engine and embedder could load their models, before anything is started."""
+"""Checks whether engine and embedder could load their models, before anything is started."""
 
 import os
 from pathlib import Path
@@ -15,11 +15,11 @@ _EMBEDDER = "WEFT_INFERENCE_EMBEDDER"
 
 
 def check_engine(launch: Launch) -> None:
-    """Makes sure that engine and embedder are installed, and that the engine's model is there and of its kind.
+    """Checks that engine and embedder are installed, and that the engine's model exists and is of its kind.
 
     Raises:
         MissingPart: a wheel is not installed.
-        EngineUnusable: vLLM, the embedder or the model is not there.
+        EngineUnusable: vLLM, the embedder or the model is missing.
     """
     _check_embedder(os.environ.get(_EMBEDDER, ""))
     entry = engine_entry(EngineName(launch.engine))
@@ -42,7 +42,7 @@ def check_engine(launch: Launch) -> None:
 
 
 def _check_embedder(name: str) -> None:
-    # A name that is no embedder's is told with all settings that are wrong.
+    # An unknown name is reported with all other wrong settings.
     known = name in list(EmbedderName)
     if known and (problem := embedder_entry(EmbedderName(name)).missing()):
         raise EngineUnusable(problem)

@@ -1,12 +1,12 @@
-"""What can keep a mesh from running, each told in a line, or a line a mistake, that says what to do.
+"""What can keep a mesh from running; each error says what to do, in one line, or in one line per mistake.
 
 LaunchError
-├── MissingPart      a wheel that holds a server or a model is not installed
-├── WrongSettings    a service would refuse what the environment tells it
+├── MissingPart      a wheel with a server or a model is not installed
+├── WrongSettings    a service would refuse its environment
 ├── StateUnusable    the state folder, or what is in it, cannot be used
 ├── CatalogUnusable  the catalog of providers and models has mistakes
-├── EngineUnusable   the engine, or the model it should run, is not there
-├── PortTaken        somebody else listens where a part wants to
+├── EngineUnusable   the engine, or the model it should run, is missing
+├── PortTaken        another process listens on a part's port
 ├── PartFailed       a part ended, or did not become healthy in time
 ├── AlreadyRunning   a mesh runs from this state folder
 └── NotRunning       no mesh runs from this state folder
@@ -14,15 +14,15 @@ LaunchError
 
 
 class LaunchError(Exception):
-    """Keeps the mesh from doing what was asked; its text is for a person."""
+    """The mesh cannot do what was asked; the text is for people."""
 
 
 class MissingPart(LaunchError):
-    """A wheel that holds a server or a model is not installed."""
+    """A wheel with a server or a model is not installed."""
 
 
 class WrongSettings(LaunchError):
-    """A service would refuse what the environment tells it."""
+    """A service would refuse its environment."""
 
 
 class StateUnusable(LaunchError):
@@ -34,11 +34,11 @@ class CatalogUnusable(LaunchError):
 
 
 class EngineUnusable(LaunchError):
-    """The engine, or the model it should run, is not there."""
+    """The engine, or the model it should run, is missing."""
 
 
 class PortTaken(LaunchError):
-    """Somebody else listens where a part wants to."""
+    """Another process listens on a part's port."""
 
 
 class PartFailed(LaunchError):

@@ -1,4 +1,4 @@
-"""How a part says that it serves: gRPC health for services, a first connection for servers."""
+"""Asks services for their health, by gRPC, and waits for child processes to end."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ _QUICK_RECONNECT = (
 
 
 async def until_serving(address: str) -> None:
-    """Returns once the service at the address says that it serves; waits for ever while it does not."""
+    """Returns once the service at the address reports that it serves, however long that takes."""
     async with grpc.aio.insecure_channel(address, options=_QUICK_RECONNECT) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         watch = stub.Watch(health_pb2.HealthCheckRequest(), wait_for_ready=True)
@@ -27,12 +27,12 @@ async def until_serving(address: str) -> None:
                 if reply.status == health_pb2.HealthCheckResponse.SERVING:
                     return
         finally:
-            # Closing the channel does not end a stream: the service would wait for it when it drains.
+            # Closing the channel does not end a stream, and the service would wait for it when it drains.
             watch.cancel()
 
 
 async def is_serving(address: str) -> bool:
-    """Asks once."""
+    """Returns whether the service at the address serves; asks once."""
     return await ask(address) == "healthy"
 
 
@@ -40,7 +40,7 @@ Health = Literal["healthy", "not ready", "no answer"]
 
 
 async def ask(address: str, within_s: float = 2.0) -> Health:
-    """Asks a service once how it is; one that answers and is not ready lacks something that it needs."""
+    """Returns a service's health; asks once. One that answers but is not ready lacks something that it needs."""
     async with grpc.aio.insecure_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
@@ -51,7 +51,7 @@ async def ask(address: str, within_s: float = 2.0) -> Health:
 
 
 async def ended(child: Child) -> None:
-    """Returns once the child has ended; the kernel tells, nobody asks over and over."""
+    """Returns once the child has ended; the kernel reports it, without polling."""
     if child.exit_code is not None:
         return
     loop, over = asyncio.get_running_loop(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""Starts the mesh, keeps an eye on it, and stops it in reverse: nothing it started outlives it."""
+"""Starts the mesh, watches it, and stops it in reverse order; nothing it started outlives it."""
 
 import asyncio
 import os
@@ -26,19 +26,19 @@ from weft_compose.state import Mesh, Process, StateFolder
 
 __all__ = ["DEFAULT_CATALOG", "DEMO_DOCUMENTS", "Launch", "RunningMesh", "mesh"]
 
-# In a checkout these are links to the files beside the package, so that there is one of each.
+# In a checkout these are links to the files next to the package, so that there is only one of each.
 _SHIPPED = Path(str(files("weft_compose")))
 DEFAULT_CATALOG = _SHIPPED / "weft.toml"
 DEMO_DOCUMENTS = _SHIPPED / "demo"
 
 
 class RunningMesh:
-    """A mesh while it is up. Its parts may be treated roughly, and mesh.json keeps up with that."""
+    """A mesh while it is up. Its parts may be stopped, killed and started again; mesh.json is kept up to date."""
 
     def __init__(self, state: StateFolder, record: Mesh, parts: Sequence[Part], urls: Urls) -> None:
         self.parts = tuple(parts)
         self.urls = urls
-        """Where its servers answer, with their passwords."""
+        """The addresses of its servers, with passwords."""
         self._state = state
         self._record = record
         for part in parts:
@@ -46,21 +46,21 @@ class RunningMesh:
 
     @property
     def record(self) -> Mesh:
-        """What mesh.json holds."""
+        """The contents of mesh.json."""
         return self._record
 
     def part(self, name: str) -> Part:
-        """Finds a part: "gateway", "gateway-2", "nats", and so on."""
+        """Returns a part by its name: "gateway", "gateway-2", "nats", and so on."""
         return {part.name: part for part in self.parts}[name]
 
     def note(self, **changes: Any) -> None:
-        """Writes mesh.json anew, with these fields of it changed, and with the processes that run now."""
+        """Rewrites mesh.json with these fields changed, and with the processes that run now."""
         running = tuple(running for part in self.parts if (running := part.running()))
         self._record = replace(self._record, **{"parts": running, **changes})
         self._state.write(self._record)
 
     async def until_broken(self) -> None:
-        """Waits until a part ends by itself, and raises PartFailed with its last words."""
+        """Waits until a part ends by itself, and raises PartFailed with the last errors of its log."""
         children = [part.child for part in self.parts if part.child]
         watches = [asyncio.create_task(health.ended(child)) for child in children]
         try:
@@ -74,10 +74,10 @@ class RunningMesh:
 
 @asynccontextmanager
 async def mesh(launch: Launch, on_healthy: Callable[[Part, float], None]) -> AsyncIterator[RunningMesh]:
-    """Runs the whole mesh while the context lasts; `on_healthy` hears of each part and the seconds it took.
+    """Runs the whole mesh while the context lasts; calls `on_healthy` with each part and the seconds it took to start.
 
     Raises:
-        LaunchError: it cannot run; everything already started is stopped again.
+        LaunchError: the mesh cannot run; everything already started is stopped again.
     """
     with launch.state.locked():
         await launch.state.wait_for_leftovers()
@@ -97,7 +97,7 @@ async def mesh(launch: Launch, on_healthy: Callable[[Part, float], None]) -> Asy
         finally:
             for part in reversed(parts):
                 await part.stop(launch.grace_s)
-            # Should it fail, the file still names processes that are gone: nobody takes it for a running mesh.
+            # If this fails, the file still names processes that have ended, so it is not taken for a running mesh.
             with suppress(StateUnusable):
                 running.note(launcher=None)
 
@@ -130,14 +130,14 @@ def _parts(launch: Launch, record: Mesh) -> tuple[list[Part], Urls]:
 
 
 def _nats(launch: Launch) -> tuple[Sequence[NatsServer], str]:
-    """Returns the nats-server, or the nodes of its cluster, and where clients connect."""
+    """Returns the nats-server, or the nodes of a cluster, and the URL for clients."""
     state, ports = launch.state, launch.ports
     if launch.count("nats") == 1:
         alone = NatsServer(state.data("nats"), ports.number("nats"), state.log("nats"))
         return [alone], alone.url
     cluster = NatsCluster(
         [
-            # Not the folder of one that is alone: nodes of a cluster do not adopt its streams.
+            # Not the folder of a single server: the nodes of a cluster do not adopt its streams.
             Seat(
                 name,
                 state.data("nats-cluster") / name,
@@ -153,7 +153,7 @@ def _nats(launch: Launch) -> tuple[Sequence[NatsServer], str]:
 
 
 def _refuse_taken_ports(parts: Sequence[Part]) -> None:
-    """Names every taken port at once, so that the user does not meet them one start at a time."""
+    """Raises PortTaken with every port in use, so that the user does not learn of one per start."""
     taken = [(port, part.name) for part in parts for port in part.ports if not is_free(port)]
     if taken:
         listed = "; ".join(f"port {port} for {name} is taken by {holder(port)}" for port, name in taken)
@@ -181,14 +181,14 @@ async def _start(parts: Sequence[Part], on_healthy: Callable[[Part, float], None
             for part in parts:
                 group.create_task(start(part))
     except ExceptionGroup as failures:
-        # A part may have failed only because one it needs has died since: name that one.
+        # A part may have failed only because one that it needs has ended since: report that one.
         for child in [part.child for part in parts if part.child]:
             child.ensure_running()
         raise failures.exceptions[0] from None
 
 
 async def _default_key(record: Mesh) -> dict[str, str]:
-    """Makes sure that there is a good API key of the default tenant; returns the record's fields that change."""
+    """Makes sure that the default tenant has a valid API key; returns the fields of the record that change."""
     async with KeyClient(record.endpoint, record.operator_token) as keys:
         good = {key.key_id async for key in keys.list(record.tenant) if not key.HasField("revoke_time")}
         if record.key_id in good:

@@ -1,7 +1,7 @@
-"""What a part's output says is wrong: the errors among its lines, of tracebacks only what they end with.
+"""Finds the errors in a part's output: error lines, and of tracebacks only the exception.
 
-Every server and every service has its own way to write; what is no error in any of them is left out, and what nobody
-knows is taken for one.
+Each server and the services have their own log formats. Lines of a known format are judged by their level; other lines
+count as errors.
 """
 
 import json
@@ -18,7 +18,7 @@ _MOST_ERRORS = 40
 class _LogLevel(Enum):
     HARMLESS = 0
     ASIDE = 1
-    """Belongs to the line before it, whatever that is."""
+    """Belongs to the line before it."""
     WARNING = 2
     ERROR = 3
 
@@ -39,7 +39,7 @@ _ERRORS = frozenset({"ERR", "FTL", "ERROR", "FATAL", "PANIC", "HINT", "DETAIL", 
 _WARNINGS = frozenset({"WRN", "WARNING", "warning"})
 _ASIDES = frozenset({"STATEMENT", "CONTEXT"})
 _PYTHON_WARNING = re.compile(r"^\S+:\d+: \w*Warning: ")
-# A group of exceptions is drawn as a tree: what is left of a line beside its branches.
+# A group of exceptions is drawn as a tree: this matches the branches at the beginning of a line.
 _BRANCH = re.compile(r"^\s*(?:\+-[-+ 0-9]*|[|+] ?)")
 _TRACEBACK = "Traceback (most recent call last):"
 _CAUSE = "The above exception was the direct cause"
@@ -49,9 +49,9 @@ _NO_SPACE = re.compile(r"no space left|free disk space|insufficient (storage|res
 
 
 def last_errors(output: str) -> list[str]:
-    """Returns the errors that stand together at the end of the output, with what helps against them where it is known.
+    """Returns the last group of errors in the output, with advice where there is some.
 
-    What follows an error without being one, such as that a server is shut down now, does not part them from the end.
+    Lines after the errors that are none, such as those of a server shutting down, are skipped.
     """
     lines = _read(output.splitlines())
     while lines and lines[-1].level is not _LogLevel.ERROR:
@@ -63,25 +63,25 @@ def last_errors(output: str) -> list[str]:
 
 
 def last_problem(output: str) -> str:
-    """Returns the last error or warning of the output; nothing when there is none."""
+    """Returns the last error or warning of the output; "" if there is none."""
     problems = (_LogLevel.WARNING, _LogLevel.ERROR)
     return next((line.text for line in reversed(_read(output.splitlines())) if line.level in problems), "")
 
 
 def advice(*errors: str) -> list[str]:
-    """Returns what helps against errors of a part, where that is known and they do not say it."""
+    """Returns what to do about errors of a part, if that is known and they do not say it."""
     if any(_NO_SPACE.search(error) for error in errors):
         return ["free some space on the disk that holds the state folder, or name a folder on another with --state"]
     return []
 
 
 def after_colon(errors: list[str]) -> str:
-    """Writes errors as they stand behind a colon: one on the same line, several each on its own."""
+    """Returns errors formatted to follow a colon: a single one on the same line, several on a line each."""
     return f" {errors[0]}" if len(errors) == 1 else "".join(f"\n  {error}" for error in errors)
 
 
 def _read(written: Iterable[str]) -> list[_Line]:
-    """Reads the lines, and of each traceback its exception alone."""
+    """Returns the lines, but of each traceback only the exception."""
     lines: list[_Line] = []
     in_traceback = False
     for one in written:
@@ -91,7 +91,7 @@ def _read(written: Iterable[str]) -> list[_Line]:
         elif not line.strip() or (in_traceback and line[:1].isspace()):
             continue
         elif line.startswith(_CONTEXT):
-            # What was being handled when the real one came is nothing to tell.
+            # The exception that was being handled when the real one came does not matter.
             del lines[-1:]
         elif line.startswith((_CAUSE, *_GROUPS)):
             in_traceback = False
@@ -123,7 +123,7 @@ def _of_server(level: str, text: str) -> _Line:
 
 
 def _of_service(line: str) -> _Line:
-    """Reads a line of a service's log: what happened, and why."""
+    """Returns a line of a service's log as what happened and why."""
     try:
         written: dict[str, Any] = json.loads(line)
     except ValueError:

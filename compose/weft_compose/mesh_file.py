@@ -1,6 +1,6 @@
-"""The file in which a local mesh says where it answers and with which keys: `mesh.json` in the state folder.
+"""The file with the address and the keys of a local mesh: `mesh.json` in the state folder.
 
-It imports the standard library only: the command line reads the file also where the launcher's wheels are missing.
+This module imports only the standard library: the command line also reads the file without the launcher's wheels.
 """
 
 import json
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class MeshFileUnusable(Exception):
-    """What `weft up` wrote of a local mesh cannot be used; the text is one line that says what to do."""
+    """The mesh.json that `weft up` wrote cannot be used; the text is one line that says what to do."""
 
 
 def read_mesh_file(state: Path) -> dict[str, Any] | None:
-    """Returns what stands in the state folder's mesh.json; None where there is no such file.
+    """Returns the contents of mesh.json in the state folder; None if there is no such file.
 
     Raises:
-        MeshFileUnusable: it cannot be read, or is not what a launcher wrote.
+        MeshFileUnusable: it cannot be read, or was not written by a launcher.
     """
     file = state / "mesh.json"
     try:
@@ -34,7 +34,7 @@ def read_mesh_file(state: Path) -> dict[str, Any] | None:
 
 
 def unusable(file: Path, why: str) -> MeshFileUnusable:
-    """Returns the error of a mesh.json with mistakes, with what to do about it."""
+    """Returns the error for a mesh.json with mistakes, which says what to do."""
     return MeshFileUnusable(
         f"{file} cannot be used: {why}; put a copy back, or stop what still runs from there, remove the file, and "
         "`weft up` makes new keys (an API key, the operator's token, the secrets of webhooks)"

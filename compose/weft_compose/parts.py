@@ -25,8 +25,8 @@ _START_LIMIT_S = 60.0
 class Part(ABC):
     """One process of the mesh. `needs` names the parts that must be healthy before it starts.
 
-    It may be stopped, killed and paused at any time, and started again: on the same ports, data folder and settings,
-    and its log goes on.
+    It may be stopped, killed and paused at any time, and started again with the same ports, data folder, settings and
+    log.
     """
 
     def __init__(self, name: str, ports: Sequence[int], log: Path, needs: Sequence[str]) -> None:
@@ -36,7 +36,7 @@ class Part(ABC):
         self.log = log
         self.needs = needs
         self.on_start: Callable[[], None] = lambda: None
-        """Called whenever another process of it has become healthy."""
+        """Called whenever a new process of this part has become healthy."""
 
     @property
     @abstractmethod
@@ -45,10 +45,10 @@ class Part(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Raises MissingPart when something to be installed is not."""
+        """Raises MissingPart if something that it needs is not installed."""
 
     async def start(self) -> None:
-        """Starts the process, unless it runs, and returns once it is healthy; on the main thread, see Child.
+        """Starts the process, unless it runs, and returns once it is healthy. Call it on the main thread, see Child.
 
         Raises:
             PartFailed: it ended, or did not become healthy in time.
@@ -78,7 +78,7 @@ class Part(ABC):
             self.child.resume()
 
     def running(self) -> RunningPart | None:
-        """Describes the process for mesh.json; None when there is none."""
+        """Returns the process as mesh.json describes it; None if there is none."""
         if self.child is None or self.child.exit_code is not None:
             return None
         with suppress(psutil.NoSuchProcess):  # killed on another thread, which has not noted its exit code yet
@@ -110,13 +110,13 @@ class ServerPart(Part):
 
 
 class ServicePart(Part):
-    """A service of Weft, run by this interpreter."""
+    """One of Weft's services, run by this interpreter."""
 
     def __init__(self, plan: ServicePlan, log: Path, bytecode: Path) -> None:
         super().__init__(plan.name, plan.ports, log, plan.needs)
         self._plan = plan
-        # Half of a service's start is compiling its imports, unless the result is kept, also where the
-        # environment forbids to write it beside the sources.
+        # Half of a service's start is compiling its imports, so the result is kept, even where the environment
+        # forbids to write it next to the sources.
         kept = os.environ.get("PYTHONPYCACHEPREFIX", str(bytecode))
         self._python = {"PYTHONPYCACHEPREFIX": kept, "PYTHONDONTWRITEBYTECODE": ""}
         self._child: Child | None = None
@@ -144,7 +144,7 @@ class ServicePart(Part):
 
 
 async def _first(*waits: Coroutine[None, None, None]) -> None:
-    """Returns when the first of them does, and ends the others."""
+    """Returns when the first of several waits does, and cancels the others."""
     tasks = {asyncio.create_task(wait) for wait in waits}
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The plan of the mesh: which parts there are, where each listens, what each needs and what each is told."""
+"""The plan of the mesh: its parts, and for each its ports, the parts it needs, and its settings."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,10 +33,10 @@ _BETWEEN_REPLICAS = 100
 
 
 class Ports:
-    """The loopback port of every use: "gateway", "gateway_metrics", and so on, for each replica.
+    """The loopback port for each use, such as "gateway" or "gateway_metrics", and each replica.
 
-    Counted from a base, the gateway is at the base and the others at known distances, each further replica 100 above
-    the one before. Counted from 0 every use gets a free port when first asked for, and keeps it.
+    The gateway has the base port and the others fixed distances from it; each further replica is 100 above the one
+    before. With base 0, every use gets a free port when first asked for, and keeps it.
     """
 
     def __init__(self, base: int) -> None:
@@ -61,7 +61,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Launch:
-    """What is to be started."""
+    """What to start."""
 
     state: StateFolder
     ports: Ports
@@ -71,11 +71,11 @@ class Launch:
     """Seconds a part has to end; longer than the services' own `grace_s`, so that they finish draining."""
 
     replicas: Mapping[str, int] = field(default_factory=dict)
-    """How many there are of a service, or of "nats", which then is a cluster; one of each that is not named here."""
+    """The number of replicas of a service, or of "nats", which then form a cluster; by default one."""
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """What services are told besides, `{"router": {"slots": "4"}}`, in the words of their config.py."""
+    """More settings for services, named as in their config.py: `{"router": {"slots": "4"}}`."""
     log: LogConfig | None = None
-    """Shape of the job log, told to all who use it. None leaves it to their defaults and environment."""
+    """The shape of the job log, set for all its users. None leaves it to their defaults and environment."""
 
     def __post_init__(self) -> None:
         for name, count in self.replicas.items():
@@ -90,33 +90,33 @@ class Launch:
         return self.replicas.get(kind, 1)
 
     def names(self, kind: str) -> tuple[str, ...]:
-        """Names all parts of a kind: gateway, gateway-2, and so on."""
+        """Returns the names of all parts of a kind: gateway, gateway-2, and so on."""
         return tuple(_name(kind, replica) for replica in range(1, self.count(kind) + 1))
 
     def addresses(self, kind: str) -> tuple[str, ...]:
         return tuple(self.ports.address(kind, replica) for replica in range(1, self.count(kind) + 1))
 
     def target(self, kind: str) -> str:
-        """Where others call a service: a gRPC target that names all its replicas."""
+        """Returns where to call a service: a gRPC target that names all its replicas."""
         addresses = self.addresses(kind)
         return f"ipv4:{','.join(addresses)}" if len(addresses) > 1 else addresses[0]
 
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """A replica of a service: `needs` are the parts that must be healthy before it starts."""
+    """A replica of a service. `needs` are the parts that must be healthy before it starts."""
 
     service: str
     needs: Sequence[str]
     settings: Mapping[str, str]
     wheels: Sequence[str] = ()
-    """Those that it cannot do without."""
+    """The wheels that it needs."""
 
     catalog_variables: Mapping[str, str] = field(default_factory=dict)
     """Variables that the catalog names, for the services that read it."""
     replica: int = 1
     ports: Sequence[int] = ()
-    """Where it listens: for calls, and for those who read its metrics."""
+    """Its ports, for calls and for metrics."""
     mesh_id: str = DEFAULT_MESH_ID
 
     @property
@@ -134,7 +134,7 @@ class ServicePlan:
 
 @dataclass(frozen=True)
 class Urls:
-    """Where the three servers answer, with their passwords."""
+    """The URLs of the three servers, with their passwords."""
 
     nats: str
     postgres: str
@@ -142,7 +142,7 @@ class Urls:
 
 
 def plan_services(launch: Launch, urls: Urls, mesh: Mesh) -> tuple[ServicePlan, ...]:
-    """Lists the services with their replicas, each after those it calls."""
+    """Returns the services with their replicas, each after those it calls."""
     log_users = _log_users(launch, urls)
     return tuple(
         _placed(plan, launch, replica, mesh.mesh_id)
@@ -162,7 +162,7 @@ def _name(kind: str, replica: int) -> str:
 
 
 def _placed(plan: ServicePlan, launch: Launch, replica: int, mesh_id: str) -> ServicePlan:
-    """Says whose one replica is, where it listens, after which parts it starts, and what it is told besides."""
+    """Returns the plan of one replica, with its mesh, its ports, the parts it needs and its further settings."""
     return replace(
         plan,
         replica=replica,
@@ -204,7 +204,7 @@ def _cache(launch: Launch, urls: Urls) -> ServicePlan:
 def _router(launch: Launch, urls: Urls, log_users: Mapping[str, str]) -> ServicePlan:
     return ServicePlan(
         "router",
-        # A worker may find jobs waiting in the log as soon as it starts, so what they need comes first.
+        # A worker may find jobs in the log as soon as it starts, so what they need must be there first.
         needs=("nats", "inference", "retrieval", "cache"),
         settings={
             "redis_url": urls.valkey,
@@ -233,7 +233,7 @@ def _gateway(launch: Launch, urls: Urls, mesh: Mesh, log_users: Mapping[str, str
 
 
 def _log_users(launch: Launch, urls: Urls) -> dict[str, str]:
-    """What gateway and router are both told, and must be told alike."""
+    """Returns the settings that gateway and router must have in common."""
     return {
         "nats_url": urls.nats,
         **({"log": json.dumps(asdict(launch.log))} if launch.log else {}),
@@ -244,7 +244,7 @@ def _log_users(launch: Launch, urls: Urls) -> dict[str, str]:
 
 
 def _ingest_log(launch: Launch) -> dict[str, str]:
-    """Returns the log of ingest jobs: as the other one, with names of its own, which the service knows."""
+    """Returns the shape of the log of ingest jobs: that of the job log, but with the service's own names."""
     if launch.log is None:
         return {}
     names = ("stream", "prefix", "live_prefix")
@@ -252,5 +252,5 @@ def _ingest_log(launch: Launch) -> dict[str, str]:
 
 
 def catalog_variables(launch: Launch) -> dict[str, str]:
-    """What a catalog may name besides the environment of the launcher."""
+    """Returns the variables that a catalog may name in addition to the launcher's environment."""
     return {"WEFT_INFERENCE_TARGET": launch.target("inference")}

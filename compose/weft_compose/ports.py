@@ -1,4 +1,4 @@
-"""Ports on the loopback address: free ones, and who holds the others."""
+"""Ports on the loopback address: free ones, and the processes that use the others."""
 
 import socket
 
@@ -6,22 +6,22 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 
-_held: list[socket.socket] = []
-
 
 def free_ports(count: int) -> list[int]:
-    """Returns distinct ports that stay this process's own for as long as it lives.
+    """Returns distinct ports that are reserved for this process as long as it lives.
 
     Each is held by a socket that does not listen: no other process is given the port, and no connection starts from
-    it, while a server can listen on it, and come back to it, as servers set SO_REUSEADDR.
+    it, but servers, which set SO_REUSEADDR, can listen on it, repeatedly.
     """
     sockets = [_bound(0) for _ in range(count)]
-    _held.extend(sockets)
-    return [int(each.getsockname()[1]) for each in sockets]
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.detach()  # from its object: what stays open until the process ends is no leak
+    return ports
 
 
 def is_free(port: int) -> bool:
-    """Tells whether a server could listen on the port now."""
+    """Returns whether a server could listen on the port now."""
     try:
         _bound(port).close()
     except OSError:
@@ -30,7 +30,7 @@ def is_free(port: int) -> bool:
 
 
 def holder(port: int) -> str:
-    """Names the process that listens on the port, as far as this user may know it."""
+    """Returns the name of the process that listens on the port, if this user may know it."""
     for connection in psutil.net_connections("tcp"):
         address = connection.laddr
         if connection.status == psutil.CONN_LISTEN and connection.pid and address and address.port == port:
@@ -40,7 +40,7 @@ def holder(port: int) -> str:
 
 def _bound(port: int) -> socket.socket:
     bound = socket.socket()
-    # As servers do: a port whose last connections still linger in TIME_WAIT is free.
+    # Servers do this too: a port whose last connections still linger in TIME_WAIT is free.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((LOOPBACK, port))

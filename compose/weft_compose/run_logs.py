@@ -1,4 +1,4 @@
-"""What the parts of a mesh wrote, run by run: `logs/PART.log` of this one, `logs/N/PART.log` of the Nth before it."""
+"""The logs of a mesh's parts, run by run: `logs/PART.log` for this run, `logs/N/PART.log` for the Nth before it."""
 
 import os
 import shutil
@@ -10,25 +10,25 @@ _LARGEST_BYTES = 16 << 20
 
 
 class RunLogs:
-    """The folder of the logs. A run begins with empty ones; those of the last five before it are kept."""
+    """The folder of the logs. A run begins with empty logs; those of the five runs before it are kept."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def of(self, part: str, run: int = 0) -> Path:
-        """Where a part writes; `run` counts back from 0, the run that is under way or was the last."""
+        """Returns the log of a part; `run` counts back from 0, the current or last run."""
         return self._of_run(run) / f"{part}.log"
 
     def parts(self, run: int = 0) -> list[str]:
-        """Returns the names of those that wrote in a run."""
+        """Returns the names of the parts that have a log of a run."""
         return sorted(log.stem for log in self._of_run(run).glob("*.log"))
 
     def runs(self) -> list[int]:
-        """Returns the runs there are logs of, the latest first."""
+        """Returns the runs that have logs, the latest first."""
         return [run for run in range(RUNS_KEPT + 1) if self.parts(run)]
 
     def begin_run(self) -> None:
-        """Puts the logs of the last run behind it, and forgets the oldest. Of long ones only the end is kept."""
+        """Moves the last run's logs to the earlier ones, and deletes the oldest. Of long logs only the end is kept."""
         logs = [self.of(part) for part in self.parts()]
         if not logs:
             return
@@ -54,7 +54,7 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 class Followed:
-    """A log that grows: gives the lines that were added since it was last asked."""
+    """Follows a growing log: returns the lines added since it was last asked."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -62,7 +62,7 @@ class Followed:
         self._begun = b""
 
     def new_lines(self) -> Iterator[str]:
-        """Yields whole lines alone; a log that is shorter than before is that of a new run, and read from its start."""
+        """Yields complete lines; a log that is shorter than before belongs to a new run, and is read from its start."""
         if not self._log.exists():
             return
         with self._log.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What the services of a mesh are told, checked against their settings before anything starts."""
+"""Checks the environment of each service against its settings, before anything starts."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from weft_kit.config.settings import Settings
 
 
 def check_settings(plans: Sequence[ServicePlan], environ: Mapping[str, str] = os.environ) -> None:
-    """Raises WrongSettings when a service would refuse its environment: what it inherits, and what it is told."""
+    """Raises WrongSettings if a service would refuse its environment, both inherited and planned."""
     found = dict.fromkeys(
         problem for plan in plans for problem in settings_of(plan.service).problems({**environ, **plan.environment()})
     )
@@ -21,6 +21,6 @@ def check_settings(plans: Sequence[ServicePlan], environ: Mapping[str, str] = os
 
 
 def settings_of(service: str) -> type[Settings]:
-    """Returns the class that a service reads its environment into."""
+    """Returns the class of a service's settings."""
     config: type[Settings] = import_module(f"weft_{service}.config").Config
     return config

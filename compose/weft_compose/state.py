@@ -1,4 +1,4 @@
-"""The state folder: who runs the mesh, where it answers, its keys, and one folder or log a part."""
+"""The state folder: the mesh's launcher, addresses and keys, and a folder or a log for each part."""
 
 import asyncio
 import fcntl
@@ -20,14 +20,14 @@ from weft_compose.run_logs import RunLogs
 from weft_kit.atomic_file import replace_text
 from weft_kit.mesh_id import DEFAULT_MESH_ID
 
-# PostgreSQL keeps paths in 1,024 bytes, with the names of its own files behind that of its folder.
+# PostgreSQL limits paths to 1,024 bytes, including the names of its files below the folder.
 _LONGEST_PATH = 950
 _MAKE_ROOM = "free some space on its disk, or name a folder on another with --state"
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process, told apart from a later one with the same pid by the time it was created."""
+    """A process, distinguished from a later one with the same pid by its creation time."""
 
     pid: Annotated[int, Field(gt=0)]
     created: float
@@ -56,13 +56,13 @@ class RunningPart:
 
     @property
     def kind(self) -> str:
-        """What it is one of: `gateway` for gateway-2."""
+        """The kind of part: `gateway` for gateway-2."""
         return self.name.partition("-")[0]
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """What mesh.json holds. `launcher` and `parts` are empty while the mesh is down; the keys stay good."""
+    """The contents of mesh.json. `launcher` and `parts` are empty while the mesh is down; the keys stay valid."""
 
     endpoint: str
     """The first gateway."""
@@ -79,10 +79,10 @@ class Mesh:
 
     @classmethod
     def read(cls, written: Any) -> "Mesh":
-        """Checks what stands in mesh.json: a pid that is none would be asked for as if it were one.
+        """Returns the checked contents of mesh.json, so that only real pids are looked up.
 
         Raises:
-            ValidationError: it is not what a launcher wrote.
+            ValidationError: they were not written by a launcher.
         """
         return _MESH.validate_python(written)
 
@@ -90,7 +90,7 @@ class Mesh:
         return json.dumps(asdict(self), indent=2)
 
     def is_up(self) -> bool:
-        """Tells whether the launcher that wrote this still runs."""
+        """Returns whether the launcher that wrote this still runs."""
         return self.launcher is not None and self.launcher.find() is not None
 
 
@@ -98,15 +98,15 @@ _MESH = TypeAdapter(Mesh)
 
 
 class StateFolder:
-    """A folder, `.weft` by default, that outlives the mesh.
+    """The folder, `.weft` by default, that keeps a mesh's state while it is down.
 
     Raises:
-        StateUnusable: no server could work on such a path.
+        StateUnusable: servers could not use such a path.
     """
 
     def __init__(self, root: Path) -> None:
         try:
-            # As the kernel sees it: servers name their folders without dots and links when they are asked for them.
+            # As the kernel sees it: servers report their folders without dots and links.
             self.root = root.resolve()
         except (OSError, RuntimeError):
             raise StateUnusable(f"{root} leads in a circle of links: name another folder with --state") from None
@@ -116,10 +116,10 @@ class StateFolder:
         return self.root / part
 
     def mesh_id(self) -> str:
-        """Returns the mesh's id: random, and kept. One with data from before there were ids has the default one.
+        """Returns the mesh's id: random, made at the first start; that of a folder from before ids is the default one.
 
         Raises:
-            StateUnusable: it cannot be read or kept.
+            StateUnusable: it cannot be read or written.
         """
         file = self.root / "mesh-id"
         try:
@@ -138,11 +138,11 @@ class StateFolder:
         return self.logs.of(part)
 
     def last_good_catalog(self, service: str) -> Path:
-        """Where a service keeps the last catalog that it could use."""
+        """Returns where a service keeps the last catalog that it could use."""
         return self.root / "catalogs" / f"{service}.toml"
 
     def read(self) -> Mesh | None:
-        """Returns what the last launcher wrote, None before the first.
+        """Returns what the last launcher wrote; None before the first.
 
         Raises:
             StateUnusable: mesh.json is damaged.
@@ -157,14 +157,14 @@ class StateFolder:
             raise StateUnusable(str(broken)) from None
 
     def begin_run(self) -> None:
-        """Puts the logs of the last run aside. Raises StateUnusable where that cannot be."""
+        """Moves the logs of the last run to the earlier ones. Raises StateUnusable if that fails."""
         try:
             self.logs.begin_run()
         except OSError as error:
             raise StateUnusable(f"{error.filename} cannot be put aside ({error.strerror}): {_MAKE_ROOM}") from None
 
     def write(self, mesh: Mesh) -> None:
-        """Replaces mesh.json in one step, readable by its owner alone: it holds keys.
+        """Replaces mesh.json in one step, readable only by its owner, because it holds keys.
 
         Raises:
             StateUnusable: it cannot be written.
@@ -176,7 +176,7 @@ class StateFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for one launcher; the kernel lets go when it ends, however it ends.
+        """Locks the folder for one launcher; the kernel releases it when the launcher ends, in whatever way.
 
         Raises:
             AlreadyRunning: another launcher holds it.
@@ -196,12 +196,12 @@ class StateFolder:
             yield
 
     async def wait_for_leftovers(self, timeout_s: float = 10.0) -> None:
-        """Waits for parts of a killed launcher, which end on their own; ends those that do not."""
+        """Waits for the parts of a killed launcher, which end on their own; kills those that do not."""
         mesh = self.read()
         alive = [process for part in (mesh.parts if mesh else ()) if (process := part.process.find())]
         _, stubborn = await asyncio.to_thread(psutil.wait_procs, alive, timeout_s)
         for process in stubborn:
-            # It looks again whether the pid is still that process's.
+            # psutil checks again whether the pid still belongs to that process.
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 

@@ -1,4 +1,4 @@
-"""How the parts of a running mesh are: health, processor, memory."""
+"""The state of a running mesh's parts: health, CPU, memory."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ _SAMPLE_S = 0.2
 
 @dataclass(frozen=True)
 class PartStatus:
-    """One part now. `cpu_percent` is of one core, over the last moment; memory includes its child processes."""
+    """The state of a part. `cpu_percent` is of one core, over a moment; CPU and memory include child processes."""
 
     name: str
     address: str
@@ -30,9 +30,9 @@ class PartStatus:
     health: str
     """"healthy"; else "not ready" (it lacks something), "no answer", "paused" or "ended"."""
     why: str
-    """What its log complained of last, where it is not healthy."""
+    """The last error or warning in its log, if it is not healthy."""
     catalog: CatalogState | None
-    """Which catalog it follows; None for parts that follow none, and while it does not say."""
+    """The catalog it follows; None for parts that follow none, and while it does not answer."""
     cpu_percent: float
     cpu_s: float
     rss_bytes: int
@@ -41,7 +41,7 @@ class PartStatus:
 
 @dataclass(frozen=True)
 class MeshStatus:
-    """A running mesh now."""
+    """The state of a running mesh."""
 
     endpoint: str
     launcher_pid: int
@@ -53,7 +53,7 @@ class MeshStatus:
 
 
 async def mesh_status(state: StateFolder) -> MeshStatus:
-    """Looks at every part at once.
+    """Returns the state of the mesh; looks at every part at the same time.
 
     Raises:
         NotRunning: no mesh runs from this folder.
@@ -90,7 +90,7 @@ async def _health(part: RunningPart, family: list[psutil.Process]) -> str:
     if not family:
         return "ended"
     with suppress(psutil.NoSuchProcess):
-        # The kernel still takes connections for it.
+        # The kernel still accepts connections for a paused process.
         if family[0].status() == psutil.STATUS_STOPPED:
             return "paused"
     if part.kind not in _SERVERS:

@@ -1,4 +1,4 @@
-"""Stops a mesh from outside of the process that runs it."""
+"""Stops a mesh from outside the process that runs it."""
 
 import signal
 
@@ -9,11 +9,11 @@ from weft_compose.state import Mesh, StateFolder
 
 
 def stop_mesh(state: StateFolder, timeout_s: float = 120.0) -> Mesh:
-    """Asks the launcher to drain, and returns the mesh that ran once all of it is gone.
+    """Asks the launcher to drain, and returns the mesh that ran once all its processes have ended.
 
     Raises:
-        NotRunning: there is no launcher, or its pid belongs to another process by now.
-        PartFailed: it belongs to another user, or something is left after `timeout_s` seconds.
+        NotRunning: there is no launcher, or its pid now belongs to another process.
+        PartFailed: it belongs to another user, or a process is left after `timeout_s` seconds.
     """
     mesh = state.read()
     launcher = mesh.launcher.find() if mesh and mesh.launcher else None
@@ -21,7 +21,7 @@ def stop_mesh(state: StateFolder, timeout_s: float = 120.0) -> Mesh:
         raise NotRunning(f"no mesh runs from {state.root}: start one with `weft up`")
     parts = [process for part in mesh.parts if (process := part.process.find())]
     try:
-        # It looks again whether the pid is still that process's.
+        # psutil checks again whether the pid still belongs to that process.
         launcher.send_signal(signal.SIGTERM)
     except psutil.NoSuchProcess:
         raise NotRunning(f"no mesh runs from {state.root} any more") from None

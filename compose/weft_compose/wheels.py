@@ -1,4 +1,4 @@
-"""Where the servers are: inside installed wheels, found by package and never by path."""
+"""Finds servers and programs inside installed wheels, by package and never by path."""
 
 import importlib.util
 import shutil
@@ -10,10 +10,10 @@ from weft_kit.packages import package_files
 
 
 def package_file(package: str, pattern: str, wheel: str) -> Path:
-    """Finds the one file that matches `pattern` inside an installed package.
+    """Returns the file that matches `pattern` inside an installed package.
 
     Raises:
-        MissingPart: the package is not installed, or holds nothing for this kind of machine.
+        MissingPart: the package is not installed, or has no file for this kind of machine.
     """
     found = package_files(package, pattern)
     if not found:
@@ -22,7 +22,7 @@ def package_file(package: str, pattern: str, wheel: str) -> Path:
 
 
 def script(name: str, wheel: str) -> Path:
-    """Finds a program that a wheel put beside this interpreter, or else on PATH.
+    """Returns a program that a wheel installed next to this interpreter, or else one on PATH.
 
     Raises:
         MissingPart: there is none.
@@ -35,7 +35,7 @@ def script(name: str, wheel: str) -> Path:
 
 
 def require(wheel: str) -> None:
-    """Raises MissingPart when a wheel is not installed, going by the package of its name."""
+    """Raises MissingPart if a wheel is not installed, judged by the package with its name."""
     if importlib.util.find_spec(wheel.replace("-", "_")) is None:
         raise MissingPart(_line(wheel))
 

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from weft_cli.app import app
 
-_LEAD: Final = """`weft --help`, and `--help` behind any command, show the same in a terminal."""
+_LEAD: Final = """`weft --help`, and `--help` after any command, show the same in a terminal."""
 _SHARED: Final = "session_"
 _KINDS: Final = {"str": "TEXT", "int": "INTEGER", "float": "NUMBER", "Path": "FILE"}
 _COMMAND: Final[Any] = get_command(app)
@@ -24,7 +24,7 @@ def page() -> str:
     return page_of(
         "Command line",
         _LEAD,
-        ["## Options of every command", "", "They stand before a command's name or after it.", "", *_options(shared)],
+        ["## Options of every command", "", "They may come before or after a command's name.", "", *_options(shared)],
         ["## Options of `weft` alone", "", *_options([option for option in options if option not in shared])],
         ["## Exit codes", "", *_exit_codes(_COMMAND.epilog or "")],
         *(_section(inner, f"weft {name}", 2) for name, inner in _inner(_COMMAND)),

@@ -15,7 +15,7 @@ _ORDER: Final = ("gateway", "router", "retrieval", "inference", "cache")
 _EVERY: Final = "every service"
 # What of the kit answers every call of every service; its other rooms raise for whoever uses them.
 _ROOMS_OF_ALL: Final = {"rpc", "requests", "validation"}
-_ENDS_OF_JOBS: Final = "weft_kit/joblog/terminal.py"
+_ENDS_OF_JOBS: Final = "weft_kit/joblog/events/terminal.py"
 _LEAD: Final = """Every failed call carries a status code, a message for developers, and `google.rpc.ErrorInfo` with
 one of these reasons (domain `weft`). A job that failed has its reason in its record. Where waiting helps,
 `RetryInfo` and the trailer `grpc-retry-pushback-ms` say how long."""

@@ -1,1 +1,1 @@
-"""The `weft` command line: what people type, and what they are shown. It calls a mesh like any Python program."""
+"""The `weft` command line: its commands, and how it shows results. It calls a mesh like any Python program."""

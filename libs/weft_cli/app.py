@@ -40,7 +40,7 @@ def begin(
     context: typer.Context,
     *,
     version: Annotated[  # noqa: ARG001 - typer calls back for it
-        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     refuse_mistyped_variables(context.command)

@@ -16,15 +16,15 @@ _OWN_FIELDS = frozenset({"prompt", "request_id"})
 
 
 def read_batch(lines: Iterable[str], batch: str = "") -> dict[int, pb.SubmitJobRequest]:
-    """Reads requests by the number of their line, from 1; empty lines are skipped.
+    """Returns the requests by line number, from 1; empty lines are skipped.
 
     Args:
-        lines: each a GenerationRequest in proto JSON, or {"prompt": …} with any of ChatOptions; both may have a
+        lines: each is a GenerationRequest as proto JSON, or {"prompt": …} with any of ChatOptions; both may have a
             "request_id".
-        batch: begins the request ids of the other lines, so that the same lines of the same batch are the same jobs.
+        batch: begins the request ids of the other lines, so that the same line of the same batch is the same job.
 
     Raises:
-        ValueError: a line is neither; names it.
+        ValueError: a line is neither; the error names it.
     """
     requests: dict[int, pb.SubmitJobRequest] = {}
     for number, line in enumerate(lines, 1):
@@ -69,7 +69,7 @@ def _check(name: str, value: object, kind: TypeAdapter[Any]) -> None:
         kind.validate_python(value, strict=True)
     except ValidationError as wrong:
         first = wrong.errors(include_url=False)[0]
-        # Within a value pydantic names also which of several types it tried, which nobody wrote.
+        # Inside a value, pydantic's path also names the types it tried, which are not in the file.
         steps = [str(step) for step in first["loc"] if isinstance(value, (dict, list)) and "[" not in str(step)]
         place = ".".join([name, *steps])
         raise ValueError(f"{place}: {first['msg']}; it is {json.dumps(first['input'])}") from None
@@ -77,6 +77,6 @@ def _check(name: str, value: object, kind: TypeAdapter[Any]) -> None:
 
 @cache
 def _kinds() -> dict[str, TypeAdapter[Any]]:
-    """What each option may be."""
+    """Returns the type of each option."""
     loose = ConfigDict(arbitrary_types_allowed=True)
     return {name: TypeAdapter(kind, config=loose) for name, kind in get_type_hints(ChatOptions).items()}

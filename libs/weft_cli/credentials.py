@@ -1,4 +1,4 @@
-"""Where the mesh is and what opens it: from flags, else the environment, else the state folder of a local mesh."""
+"""The endpoint and the keys: from options, else the environment, else the state folder of a local mesh."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,16 @@ DEFAULT_ENDPOINT = "127.0.0.1:7600"
 
 @dataclass(frozen=True)
 class Access:
-    """An endpoint, of one gateway or of several, with what the caller may show there. Empty means not given."""
+    """An endpoint of one or more gateways, with the caller's keys there. Empty means not given."""
 
     endpoint: str = ""
     api_key: str = ""
     operator_token: str = ""
 
     def completed_by(self, other: "Access") -> "Access":
-        """Fills what is empty here from there.
+        """Returns a copy in which empty fields are taken from `other`.
 
-        Keys belong to their mesh: those of a mesh elsewhere are not sent to the endpoint named here.
+        Keys belong to their mesh, so they are not taken if the endpoint given here is another mesh's.
         """
         if self.endpoint and not replicas(self.endpoint) <= replicas(other.endpoint):
             return self
@@ -32,7 +32,7 @@ class Access:
 
 
 def local_mesh(state: Path) -> Access:
-    """Reads what `weft up` wrote into the state folder; empty when there is nothing.
+    """Returns what `weft up` wrote into the state folder; empty if there is nothing.
 
     Raises:
         MeshFileUnusable: mesh.json has mistakes.

@@ -1,4 +1,4 @@
-"""What `weft demo` shows: documents in, a question answered from them, its record, and the cache's answer."""
+"""What `weft demo` shows: it ingests documents, asks about them, and asks again to show the cache."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ QUESTION = "What is the name of the supply boat?"
 
 
 async def demonstrate(weft: WeftClient, documents: Path, question: str, console: Console) -> int:
-    """Runs the demonstration on a mesh that is up; returns the exit code."""
+    """Runs the demo on a mesh that is up; returns the exit code."""
     found = find_files([documents])
     if not found.files:
         raise CommandFailed(f"no documents in {documents}: name a folder that holds some with --documents")
     console.print(f"\n[bold]ingest[/bold] {len(found.files)} documents from {escape(str(documents))}", markup=True)
     summary = await ingest_files(weft, COLLECTION, found, console)
     console.print(summary.line(COLLECTION), markup=True)
-    # So that the model speaks, also in a mesh that has heard the question before.
+    # So that the model answers, even in a mesh that has answered the question before.
     await weft.forget_answers(collection=COLLECTION)
 
     console.print(f"\n[bold]ask[/bold] {escape(question)}", markup=True)

@@ -1,4 +1,4 @@
-"""Which files are documents, and why others are not."""
+"""Which files are documents, and why the others are not."""
 
 import codecs
 import os
@@ -13,15 +13,15 @@ READ = (
     "usual names; save other documents as one of these"
 )
 _HEAD_BYTES = 8192
-# What documents that are no UTF-8 begin with: PDF, the archive that a file of Office is, and UTF-16. Old and protected
-# files of Office are not read, but the service knows which they are, and says what to save them as.
+# How documents begin that are not UTF-8: PDF, the archive of an Office file, and UTF-16. The service does not read old
+# and protected Office files, but recognises them, and says what to save them as.
 _STARTS = (b"%PDF-", b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 _NAMES_TOLD = 10
 
 
 @dataclass(frozen=True)
 class File:
-    """A file to send, and the id its document gets."""
+    """A file to send, and its document's id."""
 
     path: Path
     document_id: str
@@ -29,19 +29,19 @@ class File:
 
 @dataclass
 class Found:
-    """What is there to send, and what is not, by name with the reason."""
+    """The files to send, and those that are not sent, by name with the reason."""
 
     files: list[File] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    """Files that were named themselves, so that leaving them out is a failure."""
+    """Files given by name, so leaving them out is a failure."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Files found in folders."""
 
 
 def find_files(paths: Iterable[Path]) -> Found:
-    """Finds what the paths hold: named files of any name that can be read, in folders those that look like documents.
+    """Returns the documents at some paths: files given by name if they can be read, and files in folders by their name.
 
-    Hidden files in folders that are no documents are not even told of.
+    Hidden files in folders are not reported if they are not documents.
     """
     found, seen = Found(), set[Path]()
     for path in paths:
@@ -57,7 +57,7 @@ def find_files(paths: Iterable[Path]) -> Found:
 
 
 def told(skipped: dict[str, str]) -> Iterator[str]:
-    """Yields a line for each reason, with the first names of the files that it holds for."""
+    """Yields a line for each reason, with the names of the first files it applies to."""
     for reason in dict.fromkeys(skipped.values()):
         names = [name for name, why in skipped.items() if why == reason]
         more = f" and {len(names) - _NAMES_TOLD:,} more" if len(names) > _NAMES_TOLD else ""
@@ -75,7 +75,7 @@ def _in_folder(folder: Path) -> Iterator[tuple[File, str]]:
     for path in sorted(paths):
         place = path.relative_to(folder)
         is_hidden = any(part.startswith(".") for part in place.parts)
-        # Code in hidden folders is that of tools and environments, and settings there hold secrets.
+        # Code in hidden folders belongs to tools and environments, and settings there hold secrets.
         if kind_by_name(path.name) and not (is_hidden and is_plain(path.name)):
             yield File(path, place.as_posix()), _nothing_to_read(path)
         elif not is_hidden:
@@ -86,9 +86,9 @@ def _in_folder(folder: Path) -> Iterator[tuple[File, str]]:
 
 
 def _nothing_to_read(path: Path) -> str:
-    """Returns why there is nothing to send of a file that is called like a document; "" where there may be something.
+    """Returns why a file with a document's name has nothing to send; "" if it may have something.
 
-    Folders of code hold many empty files, which are no fault.
+    Folders of code contain many empty files, which is no mistake.
     """
     if not path.is_file():
         return "there is no file behind it"
@@ -96,9 +96,9 @@ def _nothing_to_read(path: Path) -> str:
 
 
 def _may_be_read(path: Path) -> bool:
-    """Tells whether a file is what its name says, or text, whatever its name says.
+    """Returns whether a file has a document's name, or is text or a known format under any other name.
 
-    What is no file, such as a pipe, can be read only once, which is when it is sent.
+    Pipes and the like can be read only once, which is when they are sent.
     """
     if kind_by_name(path.name) or not path.is_file():
         return True
@@ -108,7 +108,7 @@ def _may_be_read(path: Path) -> bool:
         # A character may be cut at the end of the head.
         text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except OSError:
-        return True  # Sending it says better what is wrong.
+        return True  # Sending it will report better what is wrong.
     except UnicodeDecodeError:
         return head.startswith(_STARTS)
     return "\0" not in text or head.startswith(_STARTS)

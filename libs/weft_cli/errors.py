@@ -1,7 +1,7 @@
 """How the command line fails: one line that says what to do next, and an exit code.
 
 0    it worked
-1    it did not: the call was refused, the job or a file failed, a part of the mesh is not well
+1    it failed: the call was refused, the job or a file failed, or a part of the mesh is not healthy
 2    the command line itself is wrong
 3    no mesh answers at the endpoint
 130  interrupted
@@ -32,7 +32,7 @@ UNREACHABLE = 3
 INTERRUPTED = 130
 
 _NEXT_STEPS = {
-    error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (operators: --operator-token), or run beside its .weft",
+    error_pb2.ERROR_REASON_UNAUTHENTICATED: "pass --key (operators: --operator-token), or run next to its .weft",
     error_pb2.ERROR_REASON_JOB_NOT_FOUND: "`weft jobs` lists those there are, `weft ingests` those of documents",
     error_pb2.ERROR_REASON_JOB_NOT_OVER: "`weft cancel JOB_ID` ends it",
     error_pb2.ERROR_REASON_DELIVERY_NOT_FOUND: "`weft webhooks list` shows what there is",
@@ -43,15 +43,15 @@ _NEXT_STEPS = {
 
 
 class CommandFailed(Exception):
-    """A command cannot go on; its text is one line for a person."""
+    """The command cannot go on; its text is one line for people."""
 
 
 class CommandMisused(CommandFailed):
-    """The command line itself is wrong, in a way that only shows when all of it is read."""
+    """The command line is wrong in a way that shows only once all of it has been read."""
 
 
 def reporting(command: Callable[P, Coroutine[None, None, int | None]]) -> Callable[P, None]:
-    """Turns an async command into one that typer runs, with its failures told and coded."""
+    """Returns an async command as one for typer, which prints failures and sets the exit code."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -71,12 +71,12 @@ def reporting(command: Callable[P, Coroutine[None, None, int | None]]) -> Callab
 
 
 def warn(line: str) -> None:
-    """Writes one line about something that went wrong to stderr."""
+    """Writes one line about a failure to stderr."""
     Console(file=sys.stderr, soft_wrap=True, highlight=False).print(f"[red]✗[/red] {escape(line)}")
 
 
 def line_of(error: WeftError) -> str:
-    """Tells an error with what to do next."""
+    """Returns an error as one line, with what to do next."""
     if is_silence(error) and not isinstance(error, OutOfPatience):
         return "no mesh answers at the endpoint: start one with `weft up`, or name another with --endpoint"
     step = _next_step(error)

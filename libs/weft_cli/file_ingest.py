@@ -1,4 +1,4 @@
-"""Files into a collection: read as they are sent, and stored by one durable job."""
+"""Ingests files into a collection: they are read as they are sent, and stored by one durable job."""
 
 import asyncio
 from collections import Counter
@@ -22,14 +22,14 @@ _OUTCOMES = ("created", "updated", "unchanged", "duplicate")
 
 @dataclass
 class Summary:
-    """What became of the files. `job_id` is empty until their job has begun."""
+    """The outcome for all files. `job_id` is empty until their job has begun."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     chunks: int = 0
     failed: dict[str, str] = field(default_factory=dict)
-    """Document id → why."""
+    """Document id → reason."""
     skipped: dict[str, str] = field(default_factory=dict)
-    """Files in folders that are no documents → why."""
+    """File in a folder that is not a document → reason."""
     job_id: str = ""
 
     def count(self, progress: ingest_pb2.IngestProgress) -> None:
@@ -54,7 +54,7 @@ class Summary:
 
 
 class FileIngest:
-    """One run of files into a collection, told of on a console."""
+    """Ingests files into a collection and shows the progress on a console."""
 
     def __init__(
         self, weft: WeftClient, collection: str, found: Found, console: Console, *, language: str = ""
@@ -67,9 +67,9 @@ class FileIngest:
         self.summary = Summary(skipped=found.skipped)
 
     async def begin(self, *, skip_duplicates: bool = False) -> str:
-        """Sends the files and begins their job; returns its id, "" when no file could be read.
+        """Sends the files and begins their job; returns its id, or "" if no file could be read.
 
-        The collection is made when it is missing, once there is something to put into it.
+        A missing collection is created once there is a document for it.
         """
         for line in told(self._found.skipped):
             self._console.print(line, soft_wrap=True)
@@ -88,7 +88,7 @@ class FileIngest:
         return job.job_id
 
     async def watch(self, job_id: str) -> pb.IngestJob:
-        """Shows the job until its end; returns its record."""
+        """Shows the job's progress until its end; returns its record."""
         with _progress(self._console) as progress:
             bar = progress.add_task("storing", total=None)
             async for event in self._weft.ingests.watch(job_id):
@@ -128,7 +128,7 @@ class FileIngest:
 async def ingest_files(
     weft: WeftClient, collection: str, found: Found, console: Console, *, skip_duplicates: bool = False
 ) -> Summary:
-    """Stores the files and waits for it; one that fails is named on the console and does not stop the rest."""
+    """Ingests files and waits until they are stored; files that fail are named on the console, the rest go on."""
     ingest = FileIngest(weft, collection, found, console)
     if job_id := await ingest.begin(skip_duplicates=skip_duplicates):
         await ingest.watch(job_id)

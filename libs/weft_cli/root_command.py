@@ -1,4 +1,4 @@
-"""The `weft` command as a whole: how it is called, and how a call that cannot be one is told."""
+"""The `weft` command as a whole: its start, and how it reports mistakes in a call."""
 
 import os
 import sys
@@ -15,10 +15,10 @@ from weft_kit.config.variables import mistyped, unknown_variables
 
 
 class WeftCommand(TyperGroup):
-    """Tells a mistake as every other failure is told: in one line, which no frame breaks."""
+    """Reports a mistake like every other failure: in one line, without a frame."""
 
     def main(self, *args: Any, **more: Any) -> Any:
-        # A terminal, or a file, may be unable to show a ✓: no reason to end.
+        # A terminal, or a file, may be unable to show a ✓; that must not end the command.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
@@ -32,16 +32,16 @@ class WeftCommand(TyperGroup):
 
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
-    """Prints the version and ends, when that is wanted."""
+    """Prints the version and exits, if that is wanted."""
     if wanted:
         typer.echo(f"weft {version('weft')}")
         raise typer.Exit
 
 
 def refuse_mistyped_variables(command: Any) -> None:
-    """Ends the program when a variable is none that the command line reads, but looks like one.
+    """Exits if a variable looks like one that the command line reads, but is not.
 
-    Others that begin with WEFT_ belong to services, to a catalog or to containers.
+    Other variables that begin with WEFT_ belong to services, a catalog or containers.
     """
     known = frozenset(_variables_of(command))
     mistakes = [*unknown_variables(os.environ, known), *_shortened(os.environ, known)]
@@ -58,7 +58,7 @@ def _variables_of(command: Any) -> Iterator[str]:
 
 
 def _shortened(environ: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    """Finds WEFT_KEY, where WEFT_API_KEY was meant."""
+    """Yields a line for each variable that lacks a word, such as WEFT_KEY for WEFT_API_KEY."""
     for name in sorted(environ):
         words = set(name.split("_"))
         meant = [one for one in known if words < set(one.split("_")) and "WEFT" in words and len(words) > 1]
@@ -67,8 +67,8 @@ def _shortened(environ: Iterable[str], known: Collection[str]) -> Iterator[str]:
 
 
 def _tell(mistake: typer.TyperException) -> int:
-    """Tells what is wrong and where to look; nothing, where the help itself was shown in place of a command."""
-    # What a check of typer's own says begins with the kind of its exception, which nobody asked for.
+    """Prints what is wrong and where to look; nothing if typer has shown the help instead."""
+    # The text of a failed check begins with the kind of the exception.
     if said := " ".join(mistake.format_message().replace("Value error, ", "").split()):
         context = getattr(mistake, "ctx", None)
         mark = "" if said.endswith("?") else ";"

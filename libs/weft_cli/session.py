@@ -1,4 +1,4 @@
-"""What every command starts from: where the mesh is, and where to print."""
+"""What every command begins with: where the mesh is, and where to print."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,9 +20,9 @@ from weft_client.endpoint import target
 from weft_client.keys import KeyClient
 from weft_compose.mesh_file import MeshFileUnusable
 
-# Calls bear with a restart for longer; a person who named the wrong place hears of it soon.
+# Later calls tolerate a restart for longer; a wrong endpoint should be reported soon.
 _FIRST_CONTACT_S = 2.0
-# Columns; more than any line has.
+# In columns: more than any line has.
 _UNBROKEN = 1_000_000
 
 Found = TypeVar("Found", bound=Message | Sequence[Message])
@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 
 @dataclass(frozen=True)
 class Session:
-    """Where the mesh is, and as whom to call it, as far as options and environment say."""
+    """Where the mesh is and the keys to use, as given by options and environment."""
 
     given: Access = field(default_factory=Access)
     state: Path = Path(".weft")
@@ -47,7 +47,7 @@ class Session:
         operator_token: str | None = None,
         state: Path | None = None,
     ) -> "Session":
-        """Returns a session in which what is given here takes the place of what was given before."""
+        """Returns a session in which the values given here replace the earlier ones."""
         given = Access(
             endpoint=self.given.endpoint if endpoint is None else endpoint,
             api_key=self.given.api_key if api_key is None else api_key,
@@ -60,12 +60,12 @@ class Session:
         """Opens the tenant's client, and shows what it waits for.
 
         Raises:
-            CommandFailed: there is no key to show.
-            WeftError: no gateway answers there.
+            CommandFailed: there is no API key.
+            WeftError: no gateway answers at the endpoint.
         """
         access = self._access()
         if not access.api_key:
-            # Without an endpoint the folder was to say where the mesh is.
+            # Without an endpoint, the state folder should have named the mesh.
             where = access.endpoint if self.given.endpoint else f"a mesh, and {self.state} is no state folder of one"
             raise CommandFailed(f"no API key for {where}: pass --key, set WEFT_API_KEY, or start a mesh with `weft up`")
         with waiting or Waiting(aside()) as shown:
@@ -78,8 +78,8 @@ class Session:
         """Opens the operator's client.
 
         Raises:
-            CommandFailed: there is no token to show.
-            WeftError: no gateway answers there.
+            CommandFailed: there is no operator's token.
+            WeftError: no gateway answers at the endpoint.
         """
         access = self._access()
         if not access.operator_token:
@@ -107,7 +107,7 @@ class Session:
             return local_mesh(self.state)
         except MeshFileUnusable as broken:
             if self.given.endpoint:
-                # A mesh elsewhere is named: nothing is wanted of the one here.
+                # Another mesh is named, so this one does not matter.
                 return Access()
             raise CommandFailed(str(broken)) from None
 
@@ -120,15 +120,15 @@ async def _meet(client: WeftClient | KeyClient, endpoint: str, waiting: Waiting)
 
 
 def out() -> Console:
-    """Stdout for people.
+    """Returns stdout for people.
 
-    Markup is off, since most of what is printed was written by others; our own lines ask for it.
+    Markup is off, since most of what is printed was written by others; our own lines turn it on.
     """
     return _console(sys.stdout)
 
 
 def present(found: Found, as_text: Callable[[Found], RenderableType], *, as_json: bool) -> None:
-    """Prints what a command found: as JSON for programs, or as people read it."""
+    """Prints what a command found: as JSON for programs, or as text for people."""
     if as_json:
         print_json(found)
     else:
@@ -136,10 +136,10 @@ def present(found: Found, as_text: Callable[[Found], RenderableType], *, as_json
 
 
 def aside() -> Console:
-    """Stderr, for what accompanies output that is for programs."""
+    """Returns stderr, for messages that are not part of the output."""
     return _console(sys.stderr)
 
 
 def _console(to: TextIO) -> Console:
-    """Returns a console as wide as its terminal; where there is none, programs see every line whole."""
+    """Returns a console as wide as its terminal; without a terminal, lines are not wrapped."""
     return Console(file=to, highlight=False, markup=False, width=None if to.isatty() else _UNBROKEN)

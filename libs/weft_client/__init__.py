@@ -1,4 +1,4 @@
-"""The Python API of a mesh, built on the generated stubs like any other client."""
+"""The Python API of a mesh, built on the generated stubs."""
 
 from weft_client.budgets import SpentBudget
 from weft_client.client import WeftClient

@@ -1,4 +1,4 @@
-"""Many jobs in few calls: split to fit a call, and each answered with its job or its own error."""
+"""Many jobs in few calls: split to fit a call, and each with its job or its own error as outcome."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
@@ -34,10 +34,10 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 async def submit_all(items: Iterable[Item], ask: Ask, patience: Patience, observer: Observer) -> list[Outcome]:
-    """Submits every item, a call at a time; returns the outcome of each, in order.
+    """Submits every item, one call at a time; returns the outcome of each, in order.
 
-    A call or an item that is UNAVAILABLE is retried as long as patience lasts. The final refusal of a call is the
-    outcome of all its items; if no gateway answered properly, also of all items not yet sent.
+    A call or an item that is UNAVAILABLE is retried as long as patience lasts. A call that is finally refused has that
+    error as the outcome of all its items; if no gateway answered properly, so have all items not sent yet.
     """
     batch = _Batch(ask, patience, observer)
     return [outcome for part in parts([_submission(item) for item in items]) for outcome in await batch.submit(part)]

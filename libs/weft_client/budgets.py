@@ -13,7 +13,7 @@ MICROS = 1_000_000
 
 def budget(tokens_per_minute: int = 0, money_per_day: Decimal | float = 0) -> budget_pb2.Budget:
     """Returns a budget, its money in the currency of the mesh's price list. 0 means no limit."""
-    # By way of its text: 0.1 is meant, and not the nearest binary fraction.
+    # Through its text: 0.1 is meant, and not the nearest binary fraction.
     micros = int(Decimal(str(money_per_day)) * MICROS)
     return budget_pb2.Budget(tokens_per_minute=tokens_per_minute, micros_per_day=micros)
 
@@ -32,10 +32,10 @@ def micros_left(spending: gateway_pb2.Spending) -> int | None:
 
 @dataclass(frozen=True)
 class SpentBudget:
-    """An exhausted budget, from a refused call.
+    """An exhausted budget, as a refused call reports it.
 
-    `budget` is "tokens_per_minute" or "micros_per_day", which `limit` and `spent` count in; `account` is "tenant" or
-    "key". There is room again after `wait_s` seconds, for a job that is submitted then or lives to see it.
+    `budget` is "tokens_per_minute" or "micros_per_day", and the unit of `limit` and `spent`; `account` is "tenant" or
+    "key". After `wait_s` seconds some of it is free again.
     """
 
     budget: str

@@ -1,7 +1,7 @@
-"""Conversations and tools in the JSON formats that people and other programs use, converted for requests.
+"""Converts conversations and tools from the JSON formats that people and other programs use.
 
-A message is {"role": "user", "content": "…"}, a tool {"name": …, "description": …, "parameters": {…}}; both also as
-OpenAI's chat completions write them, and as this contract does ({"role": "ROLE_USER", "parts": […]}).
+A message is {"role": "user", "content": "…"}, a tool {"name": …, "description": …, "parameters": {…}}. Both may also be
+in the format of OpenAI's chat completions, or of this contract ({"role": "ROLE_USER", "parts": […]}).
 """
 
 import json
@@ -29,7 +29,7 @@ def messages(history: Sequence[Said | chat_pb2.Message]) -> list[chat_pb2.Messag
     """Returns the messages of a conversation.
 
     Raises:
-        ValueError: one of them is none; names it, from 1.
+        ValueError: one of them is malformed; the error gives its number, from 1.
     """
     return [_numbered("message", number, said, _message) for number, said in enumerate(history, 1)]
 
@@ -38,7 +38,7 @@ def tools(described: Sequence[Said | chat_pb2.Tool]) -> list[chat_pb2.Tool]:
     """Returns the tools that a model may call.
 
     Raises:
-        ValueError: one of them is none; names it, from 1.
+        ValueError: one of them is malformed; the error gives its number, from 1.
     """
     return [_numbered("tool", number, said, _tool) for number, said in enumerate(described, 1)]
 
@@ -55,16 +55,16 @@ def said_by(message: chat_pb2.Message) -> dict[str, Any]:
 
 
 def read_list(text: str) -> list[Any]:
-    """Reads a JSON list, or one JSON value a line.
+    """Returns the values of a JSON list, or of one JSON value per line.
 
     Raises:
-        ValueError: it is neither; names the line.
+        ValueError: the text is neither; the error names the line.
     """
     if text.lstrip().startswith("["):
         found = json.loads(text)
         return list(found)
     values = []
-    # Not `splitlines`: what JSON says may hold other ends of lines, such as U+2028.
+    # Not `splitlines`: JSON strings may contain other line ends, such as U+2028.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:

@@ -51,15 +51,15 @@ class WeftClient:
 
     `endpoint` is host:port, several gateways as ip:port,ip:port, or dns:///name:port for every address of a name.
 
-    `patience_s` is how long a call is retried without a sign of life: while no gateway can be reached, or each refuses
-    as UNAVAILABLE (it restarts, or the log is down), or accepts the call and does not answer. All calls that may be
-    repeated are retried, and submits carry a request id for that. Then the call raises OutOfPatience, which says what
-    it waited for. Every answer and every event of a job restarts the time. A silent job does not count against it: once
-    a gateway has confirmed the job, its stream is kept open as long as the job lives. If the gateway, or the log behind
-    it, is gone, the stream breaks within 40 s, and the time starts. Calls that work or wait by their nature (`wait`,
-    `submit_many`, ingests) have that time in addition.
+    `patience_s` is how long a call is retried without a sign of life: while no gateway can be reached, or each one
+    refuses with UNAVAILABLE (it restarts, or the log is down), or accepts the call and does not answer. All calls that
+    may be repeated are retried; submits carry a request id for that. After that time the call raises OutOfPatience,
+    which says what it waited for. Every answer, and every event of a job, restarts the time. A silent job does not
+    count against it: once a gateway has confirmed the job, its stream stays open as long as the job lives. If the
+    gateway, or the log behind it, is lost, the stream breaks within 40 s, and the time starts. Calls that need time for
+    their work (`wait`, `submit_many`, ingests) have that time in addition.
 
-    `observer` is told what the client waits for.
+    `observer` is notified of what the client waits for.
 
     Example:
         async with WeftClient("127.0.0.1:7600", key) as weft:
@@ -67,7 +67,7 @@ class WeftClient:
                 print(token.text, end="")
 
     Raises:
-        ValueError: the endpoint cannot be one.
+        ValueError: the endpoint is not valid.
     """
 
     def __init__(self, endpoint: str, key: str, *, patience_s: float = 30.0, observer: Observer | None = None) -> None:
@@ -90,7 +90,11 @@ class WeftClient:
         await self._connection.__aexit__(kind, error, trace)
 
     async def reach(self, within_s: float) -> None:
-        """Connects; raises WeftError when no gateway answers in time. Calls connect by themselves, and wait longer."""
+        """Connects. Calls also connect by themselves, but wait longer.
+
+        Raises:
+            WeftError: no gateway answers in time.
+        """
         await self._connection.reach(within_s)
 
     def generate(
@@ -126,9 +130,9 @@ class WeftClient:
         Args:
             request: what to generate.
             request_id: makes the call idempotent; a random one by default.
-            on_disconnect: what happens to the job when the stream is left before its end.
-            detach_for_s: with DETACH_FOR, how long the job runs on unread; 1 s to 1 h.
-            expire_in_s: ends the call after so long, and the job with it.
+            on_disconnect: what happens to the job if the stream is left before its end.
+            detach_for_s: with DETACH_FOR, how long the job goes on without a reader; 1 s to 1 h.
+            expire_in_s: ends the call, and the job with it, after this time.
         """
         asked = pb.GenerateRequest(
             request_id=request_id or uuid4().hex,
@@ -141,18 +145,18 @@ class WeftClient:
         left_s = _countdown(_STREAM_S if expire_in_s is None else expire_in_s)
         begin = partial(self._generated, asked, left_s)
         follow = partial(self._streamed, left_s)
-        # Only a Generate call keeps the promise to stop the job; its repeat meets the same job, from the beginning.
+        # Only a Generate call stops the job when it is left; repeating it joins the same job, from the beginning.
         resume = follow if on_disconnect in _RUNS_ON else lambda _job_id, _after: begin()
         return self._reading(begin, resume)
 
     def follow(self, job_id: str, after_sequence: int = 0) -> Generation:
-        """Streams an existing job, during or after it."""
+        """Streams an existing job, while it runs or afterwards."""
         resume = partial(self._streamed, _countdown(_STREAM_S))
         begin = partial(resume, job_id, after_sequence)
         return self._reading(begin, resume, after_sequence)
 
     async def events(self, job_id: str, after_sequence: int = 0) -> AsyncGenerator[event_pb2.JobEvent, None]:
-        """Yields a job's events as its log holds them, each once, until `done`; raises WeftError."""
+        """Yields the events in a job's log, each once, until `done`. Raises WeftError."""
         last_sequence = after_sequence
         left_s = _countdown(_STREAM_S)
 
@@ -176,22 +180,21 @@ class WeftClient:
         return (await self._connection.ask(self._jobs.SubmitJob, asked)).job
 
     async def submit_many(self, items: Iterable[Item]) -> list[Outcome]:
-        """Makes many jobs durable, 1,000 per call; returns for each its job, or the error it was refused with, in
-        order.
+        """Makes many jobs durable, 1,000 per call; returns for each item, in order, its job or its error.
 
-        A SubmitJobRequest among the items brings its own request id; every other item gets one.
+        A SubmitJobRequest among the items may have its own request id; every other item gets one.
         """
         ask = partial(self._connection.ask_once, self._jobs.SubmitJobs, work_s=_BATCH_S)
         return await submit_all(items, ask, self._connection.patience(), self._connection.observer)
 
     async def job(self, job_id: str, wait_s: float = 0.0) -> job_pb2.Job:
-        """Returns a job's record; waits for its end if asked to, at most 60 s."""
+        """Returns a job's record; waits up to `wait_s`, at most 60 s, for the job's end."""
         asked = pb.GetJobRequest(job_id=job_id)
         asked.wait.CopyFrom(duration(wait_s))
         return (await self._connection.ask(self._jobs.GetJob, asked, wait_s)).job
 
     async def wait(self, job_id: str, limit_s: float = _STREAM_S) -> job_pb2.Job:
-        """Returns a job's record once the job is terminal, or as it is when the limit is over: check its state."""
+        """Returns a job's record once the job has ended, or at the time limit: check its state."""
         left_s = _countdown(limit_s)
         while True:
             job = await self.job(job_id, min(_POLL_S, max(0.0, left_s())))
@@ -213,7 +216,7 @@ class WeftClient:
     async def delete_job(self, job_id: str) -> None:
         """Deletes a finished job: its record and webhook, its events in the log, and its answer in the cache.
 
-        From then on it is NOT_FOUND, and its request id is taken for as long as the log would have kept it.
+        From then on it is NOT_FOUND; its request id cannot be used again while the log would have kept the job.
         """
         await self._connection.ask(self._jobs.DeleteJob, pb.DeleteJobRequest(job_id=job_id), _DELETE_S)
 
@@ -228,7 +231,7 @@ class WeftClient:
         return (await self.list_providers(model)).providers
 
     async def list_providers(self, model: str = "") -> router_pb2.ListProvidersResponse:
-        """Returns the same, with the catalog that the router uses."""
+        """Returns the same with the state of the router's catalog."""
         asked = router_pb2.ListProvidersRequest(model=model)
         return await self._connection.ask(self._router.ListProviders, asked)
 
@@ -237,7 +240,7 @@ class WeftClient:
         return (await self.list_models()).models
 
     async def list_models(self) -> router_pb2.ListModelsResponse:
-        """Returns the same, with the catalog that one router uses."""
+        """Returns the same with the state of one router's catalog."""
         return await self._connection.ask(self._router.ListModels, router_pb2.ListModelsRequest())
 
     async def cache_stats(self) -> cache_pb2.GetStatsResponse:
@@ -247,9 +250,9 @@ class WeftClient:
     async def forget_answers(
         self, *, model: str = "", collection: str = "", tag: str = "", document_ids: Sequence[str] = ()
     ) -> int:
-        """Deletes the tenant's cached answers, or those that match every given name; returns how many.
+        """Deletes the tenant's cached answers, all of them or those that match every filter given; returns how many.
 
-        `document_ids` belong to the collection, and match answers based on one of them.
+        `document_ids` are documents of the collection, and match answers based on any of them.
         """
         asked = cache_pb2.InvalidateRequest(model=model, collection=collection, tag=tag, document_ids=document_ids)
         return (await self._connection.ask(self._cache.Invalidate, asked)).invalidated

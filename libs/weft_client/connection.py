@@ -18,7 +18,7 @@ from weft_kit.rpc.errors import DeadlineExceeded, DependencyDown, WeftError
 
 T = TypeVar("T")
 
-# When an answer is due that needs no work: the slowest of them, a read of the record, is given up by gateways sooner.
+# How long an answer that needs no work may take; gateways give up the slowest of these, reading the record, earlier.
 _ANSWER_S = 10.0
 
 
@@ -28,7 +28,7 @@ class Connection:
     For `patience_s` see WeftClient.
 
     Raises:
-        ValueError: the endpoint cannot be one.
+        ValueError: the endpoint is not valid.
     """
 
     def __init__(self, endpoint: str, bearer: str, patience_s: float = 30.0, observer: Observer | None = None) -> None:
@@ -43,7 +43,7 @@ class Connection:
         return self.channel.raw
 
     async def reach(self, within_s: float) -> None:
-        """Connects; raises DependencyDown when nothing answers in time."""
+        """Connects. Raises DependencyDown when no gateway answers in time."""
         try:
             async with asyncio.timeout(within_s):
                 await self.raw.channel_ready()
@@ -60,9 +60,12 @@ class Connection:
         return Patience(self._patience_s, self._endpoint)
 
     async def ask(self, method: Callable[..., Awaitable[T]], request: Message, work_s: float = 0.0) -> T:
-        """Calls a unary method that may be repeated, and repeats it until patience runs out; raises WeftError.
+        """Calls a unary method that may be repeated, until it answers or patience runs out.
 
-        An answer is due at once, or after the `work_s` that the method may take over it.
+        The answer should come at once, or after the `work_s` that the method may need for its work.
+
+        Raises:
+            WeftError: the call was refused, or no gateway answered.
         """
         patience, now = self.patience(), asyncio.get_running_loop().time
         while True:
@@ -83,21 +86,21 @@ class Connection:
         work_s: float = 0.0,
         answer_s: float = _ANSWER_S,
     ) -> T:
-        """Calls a unary method. A gateway that does not answer in time counts as unavailable; raises WeftError."""
+        """Calls a unary method. Raises WeftError; a gateway that does not answer in time counts as unavailable."""
         call = self.call(min(answer_s, _ANSWER_S) + work_s)
         try:
             return await self.channel.unary(method(request, **call))
         except DeadlineExceeded:
-            remaining(_ANSWER_S)  # raises where the time that ran out is that of the call we are made in
+            remaining(_ANSWER_S)  # raises if the time that ran out was that of a surrounding call
             raise silent() from None
 
     @asynccontextmanager
     async def stream(
         self, method: "grpc.aio.UnaryStreamMultiCallable[Any, T]", request: Message, limit_s: float
     ) -> AsyncIterator[AsyncIterator[T]]:
-        """Opens a stream for at most `limit_s`, and enters the block once its header has arrived; raises WeftError.
+        """Opens a stream for at most `limit_s`, and enters the block once its header has arrived.
 
-        Leaving the block ends the stream.
+        Leaving the block ends the stream. Raises WeftError.
         """
         call = method(request, **self.call(limit_s))
         async with self.channel.streaming(call) as replies:

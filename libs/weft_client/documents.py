@@ -25,7 +25,7 @@ class Documents:
         self._stub = rpc.RetrievalServiceStub(connection.raw)
 
     async def ensure_collection(self, name: str) -> pb.Collection:
-        """Returns the collection, created with the default settings when there is none."""
+        """Returns the collection, created with the default settings if it does not exist."""
         try:
             return await self.collection(name)
         except WeftError as error:
@@ -35,11 +35,11 @@ class Documents:
         return (await self._connection.ask(self._stub.CreateCollection, wanted)).collection
 
     async def collection(self, name: str) -> pb.Collection:
-        """Returns a collection; raises WeftError when there is none of that name."""
+        """Returns a collection. Raises WeftError if it does not exist."""
         return (await self._connection.ask(self._stub.GetCollection, pb.GetCollectionRequest(name=name))).collection
 
     async def collections(self, limit: int = 1000) -> list[pb.Collection]:
-        """Returns the tenant's collections by name."""
+        """Returns the tenant's collections, sorted by name."""
         ask = partial(self._connection.ask, self._stub.ListCollections)
         return await first(limit, ask, pb.ListCollectionsRequest(), attrgetter("collections"))
 
@@ -54,19 +54,19 @@ class Documents:
         return (await self._connection.ask(self._stub.DeleteCollection, asked, _WHOLE_COLLECTION_S)).deleted_documents
 
     async def documents(self, collection: str, limit: int = 1000) -> list[pb.Document]:
-        """Returns a collection's documents by id, without their content."""
+        """Returns a collection's documents, sorted by id and without their content."""
         ask = partial(self._connection.ask, self._stub.ListDocuments)
         return await first(limit, ask, pb.ListDocumentsRequest(collection=collection), attrgetter("documents"))
 
     async def delete(self, collection: str, document_id: str) -> int:
-        """Deletes a document; returns the collection's version from now on."""
+        """Deletes a document; returns the collection's new version."""
         asked = pb.DeleteDocumentRequest(collection=collection, document_id=document_id)
         return (await self._connection.ask(self._stub.DeleteDocument, asked)).collection_version
 
     async def ingest(
         self, collection: str, document_id: str, content: bytes, *, language: str = ""
     ) -> pb.IngestResponse:
-        """Stores one document; other content under the same `document_id` replaces the former content.
+        """Stores a document; new content under the same `document_id` replaces the old.
 
         Its words are stemmed in `language`, by default the collection's, which may be each document's own.
         """
@@ -85,8 +85,8 @@ class Documents:
     ) -> Sequence[pb.Hit]:
         """Returns the chunks that answer the query, best first.
 
-        `only` selects the documents to search. `feedback` says whether both retrievers search a second time; None
-        leaves that to the service.
+        `only` selects the documents to search. `feedback` says whether both retrievers search a second time, with words
+        of the best hits; None leaves that to the service.
         """
         asked = pb.SearchRequest(collection=collection, query=query, top_k=top_k, filter=only, feedback=feedback)
         return (await self._connection.ask(self._stub.Search, asked)).hits

@@ -7,10 +7,10 @@ _LISTS = ("ipv4:", "ipv6:")
 
 
 def target(endpoint: str) -> str:
-    """Returns the gRPC target of an endpoint: host:port, ip:port of several gateways with commas between, or a target.
+    """Returns the gRPC target for an endpoint: host:port, ip:port of several gateways separated by commas, or a target.
 
     Raises:
-        ValueError: it is none of these; the text is one line for a person.
+        ValueError: it is none of these; the text is one line for people.
     """
     if endpoint.startswith(("http://", "https://")):
         raise ValueError(f"the endpoint is host:port alone, without http://; it is {endpoint}")
@@ -27,7 +27,7 @@ def replicas(endpoint: str) -> frozenset[str]:
 
 
 def _family(endpoint: str, addresses: Iterable[str]) -> str:
-    """Returns which list the addresses form: gRPC has one for each address family, and none for names."""
+    """Returns the address family of a list: gRPC has lists for IPv4 and for IPv6, and none for names."""
     try:
         versions = {ip_address(address.rpartition(":")[0].strip("[]")).version for address in addresses}
         (version,) = versions

@@ -14,11 +14,11 @@ class Generation:
     """Iterate it once for the tokens; `text`, `reasoning`, `job_id` and `done` grow as it runs.
 
     Args:
-        begin: opens the first stream, and opens it again as long as no event came. It must carry a request id, so that
-            every time it is the same job.
-        resume: opens a later one, from a job id and the sequence to go on after.
+        begin: opens the first stream, again and again until an event comes. Its request must carry a request id, so
+            that it is always the same job.
+        resume: opens a later stream, given the job id and the sequence to continue after.
         patience: how long to retry without a sign of life; see WeftClient.
-        observer: is told of every event, and what the client waits for.
+        observer: is notified of every event, and of what the client waits for.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Generation:
 
     @property
     def job_id(self) -> str:
-        """Empty until the first event."""
+        """The job's id; empty until the first event."""
         return self._transcript.job_id
 
     @property
@@ -47,24 +47,24 @@ class Generation:
 
     @property
     def reasoning(self) -> str:
-        """The model's reasoning so far, as far as its provider shows it; not part of `text`."""
+        """The model's reasoning so far, if its provider shows it; not part of `text`."""
         return self._transcript.reasoning
 
     @property
     def done(self) -> event_pb2.Done | None:
-        """The job's end; check its state: it may be FAILED."""
+        """The job's end, None before; check its state, which may be FAILED."""
         return self._transcript.done
 
     @property
     def last_sequence(self) -> int:
-        """The sequence after which another reader could resume."""
+        """The sequence after which another reader can resume."""
         return self._transcript.last_sequence
 
     async def __aiter__(self) -> AsyncIterator[Token]:
         """Yields tokens until the job is done.
 
         Raises:
-            OutOfPatience: no gateway answers properly; whether the job was accepted is unknown while `job_id` is empty.
+            OutOfPatience: no gateway answers properly; if `job_id` is empty, the job may or may not have been accepted.
             WeftError: the call was refused.
             CorruptAnswer: the text does not match its hash.
         """
@@ -76,7 +76,7 @@ class Generation:
                     yield token
 
     async def _is_over(self) -> bool:
-        """Returns whether the job was over before the requested position: then no event comes."""
+        """Returns whether the job had ended before the requested position, so that no event comes."""
         return not self.job_id and self.last_sequence > 0
 
     def _open(self) -> Events:

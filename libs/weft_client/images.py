@@ -6,17 +6,17 @@ from typing import TypeAlias
 from weft.common.v1 import chat_pb2
 
 Picture: TypeAlias = str | bytes | Path
-"""An https URL, which the provider fetches; or the picture itself, or a file that contains it."""
+"""An https URL, which the provider fetches; the picture's bytes; or the path of a file."""
 
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
 def image(picture: Picture) -> chat_pb2.Image:
-    """Returns a picture as messages carry it.
+    """Returns a picture as a part of a message.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is in no format that may be sent, or the address is none.
+        ValueError: the picture's format is not supported, or its address is not an https URL.
     """
     match picture:
         case str():

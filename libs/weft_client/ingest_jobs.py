@@ -38,9 +38,9 @@ class IngestJobs:
     async def begin(
         self, collection: str, documents: Documents, *, request_id: str = "", skip_duplicates: bool = False
     ) -> pb.IngestJob:
-        """Sends the documents as they come, and begins the job that stores them; raises WeftError.
+        """Sends the documents as they come, and begins the job that stores them. Raises WeftError.
 
-        The collection must exist. With the same `request_id` a repeat returns the first job.
+        The collection must exist. A repeat with the same `request_id` returns the first job.
         """
         upload_id = uuid4().hex
         async for batch in _batches(documents):
@@ -52,7 +52,7 @@ class IngestJobs:
         return (await self._connection.ask(self._stub.IngestDocuments, asked, _STAGE_S)).job
 
     async def job(self, job_id: str, wait_s: float = 0.0) -> pb.IngestJob:
-        """Returns a job's record; waits for its end if asked to, at most 60 s."""
+        """Returns a job's record; waits up to `wait_s`, at most 60 s, for the job's end."""
         asked = pb.GetIngestJobRequest(job_id=job_id)
         asked.wait.CopyFrom(duration(wait_s))
         return (await self._connection.ask(self._stub.GetIngestJob, asked, wait_s)).job
@@ -74,7 +74,7 @@ class IngestJobs:
         return (await self._connection.ask(self._stub.CancelIngestJob, asked)).job
 
     async def watch(self, job_id: str, after_sequence: int = 0) -> AsyncIterator[event_pb2.JobEvent]:
-        """Yields a job's events until its end, each once, over as many connections as needed; raises WeftError."""
+        """Yields a job's events until its end, each once, over as many connections as needed. Raises WeftError."""
         last_sequence = after_sequence
 
         async def is_over() -> bool:

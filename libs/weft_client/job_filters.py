@@ -9,9 +9,9 @@ from weft.job.v1 import job_pb2
 
 
 class JobFilters(TypedDict, total=False):
-    """Only jobs that pass all of these; what is left out lets every job pass.
+    """Filters for jobs, which must pass all that are given.
 
-    `accepted_after` is included and `accepted_before` is not; both know their time zone, or are UTC.
+    `accepted_after` is inclusive and `accepted_before` is exclusive; without a time zone they are in UTC.
     """
 
     models: Sequence[str]
@@ -23,7 +23,7 @@ class JobFilters(TypedDict, total=False):
 
 
 def to_list(states: Sequence[job_pb2.JobState.ValueType], filters: JobFilters) -> pb.ListJobsRequest:
-    """Returns the request for the jobs that pass."""
+    """Returns the request that lists the jobs that pass."""
     asked = pb.ListJobsRequest(
         states=states,
         models=filters.get("models", ()),

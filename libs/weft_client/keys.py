@@ -37,15 +37,15 @@ class KeyClient:
         await self._connection.__aexit__(kind, error, trace)
 
     async def reach(self, within_s: float) -> None:
-        """Connects; raises WeftError when no gateway answers in time."""
+        """Connects. Raises WeftError when no gateway answers in time."""
         await self._connection.reach(within_s)
 
     async def create(
         self, tenant: str, name: str, calls_per_minute: int = 0, budget: budget_pb2.Budget | None = None
     ) -> pb.CreateKeyResponse:
-        """Creates a key; its secret is returned only here. `budget` applies in addition to its tenant's.
+        """Creates a key; its secret is returned only here. `budget` applies in addition to the tenant's.
 
-        Never retried: a second attempt could create a second key, with a secret that nobody has seen.
+        Never retried: a second attempt could create a second key, with a secret that nobody knows.
         """
         asked = pb.CreateKeyRequest(tenant=tenant, name=name, calls_per_minute=calls_per_minute, budget=budget)
         return await self._connection.ask_once(self._stub.CreateKey, asked)
@@ -63,9 +63,9 @@ class KeyClient:
         return await self._connection.ask(self._stub.RevokeKey, asked)
 
     async def check_providers(self, names: Sequence[str] = ()) -> Sequence[router_pb2.ProviderCheck]:
-        """Has one router check whether providers answer and accept their keys; all, unless some are named.
+        """Has one router check whether providers answer and accept their keys; by default all of them.
 
-        Costs at most a token each.
+        Costs at most one token per provider.
         """
         asked = router_pb2.CheckProvidersRequest(names=names)
         return (await self._connection.ask(self._router.CheckProviders, asked, _CHECK_S)).checks

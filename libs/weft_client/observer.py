@@ -8,10 +8,10 @@ class Observer:
     """Does nothing; override the methods you need. They must neither raise nor block."""
 
     def on_call(self) -> None:
-        """A call or a stream begins, or is retried."""
+        """Runs when a call or a stream begins, or is retried."""
 
     def on_failure(self, failure: WeftError) -> None:
-        """An attempt failed. Another one follows if the failure is temporary and patience lasts."""
+        """Runs when an attempt failed. Another one follows if the failure is temporary and patience lasts."""
 
     def on_answer(self, event: event_pb2.JobEvent | None = None) -> None:
-        """A call was answered, or a stream brought an event."""
+        """Runs when a call was answered, or a stream brought an event."""

@@ -1,4 +1,4 @@
-"""Lists that are returned page by page."""
+"""Reads lists that the mesh returns page by page."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
@@ -37,7 +37,7 @@ async def pages(ask: Callable[[AskedT], Awaitable[PageT]], asked: AskedT) -> Asy
 async def first(
     limit: int, ask: Callable[[AskedT], Awaitable[PageT]], asked: AskedT, items: Callable[[PageT], Iterable[ItemT]]
 ) -> list[ItemT]:
-    """Returns the first items of a list, at most `limit`, from as many pages as it takes."""
+    """Returns the first items of a list, at most `limit`, from as many pages as needed."""
     asked.page_size = min(limit, _MOST_A_PAGE)
     found: list[ItemT] = []
     async for page in pages(ask, asked):

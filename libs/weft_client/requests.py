@@ -1,4 +1,4 @@
-"""Generation requests from plain values."""
+"""Builds generation requests from plain values."""
 
 import json
 import re
@@ -43,18 +43,18 @@ _LONGEST_NAME = 64
 
 
 class ChatOptions(TypedDict, total=False):
-    """How to answer a question; options left out are left to the model alias. Times are in seconds.
+    """How to answer a question; what is left out is decided by the model alias. Times are in seconds.
 
-    `top_k` passages come from the collection, when there is one. `timeout_s` is the life of the job, queue included;
-    an attempt waits for its first token `first_token_s`, for each next one `between_tokens_s`, and in all `total_s`.
-    `cache` is the furthest of its tiers that may answer (without it, at temperature 0, what the alias says),
-    `max_age_s` how old such an answer may be, `min_similarity` how alike its question has to be; under `tags` the
-    answer to this question can be forgotten. For `prefer_region`, `first_of` and `draft` see `weft.job.v1.Routing`; for
-    `max_attempts`, `max_backoff_s` and `on_outage` `weft.job.v1.RetryPolicy`.
+    `top_k` passages come from the collection, if one is given. `timeout_s` is the longest life of the job, queue
+    included. An attempt may take `first_token_s` to its first token, `between_tokens_s` to each next one, and `total_s`
+    in all. `cache` says which cached answers may be used (by default, at temperature 0 without tools, those that the
+    alias allows); `max_age_s` is how old such an answer may be, and `min_similarity` how similar its question must be.
+    With one of its `tags`, the answer can be deleted from the cache. For `prefer_region`, `first_of` and `draft` see
+    `weft.job.v1.Routing`; for `max_attempts`, `max_backoff_s` and `on_outage`, `weft.job.v1.RetryPolicy`.
 
-    `history` is what was said before the question, and `tools` what the model may call, both as `chat_json` reads them.
-    `json_schema` is the JSON Schema of the answer; `json_object` asks for any JSON object. The record is posted to
-    `webhook_url` once the job has ended.
+    `history` holds the messages before the question, and `tools` what the model may call, both in the formats of
+    `chat_json`. `json_schema` is the JSON Schema of the answer; `json_object` asks for any JSON object. The record is
+    posted to `webhook_url` once the job has ended.
     """
 
     model: str
@@ -92,13 +92,13 @@ class ChatOptions(TypedDict, total=False):
 
 
 def chat(prompt: str, **options: Unpack[ChatOptions]) -> job_pb2.GenerationRequest:
-    """Builds a request with one question. The default model is the alias "default".
+    """Returns a request with one question. The default model is the alias "default".
 
     Raises:
         OSError: a file among the images cannot be read.
-        TypeError: there is no option of that name.
-        ValueError: an option is none of its choices, an image is in no format that may be sent, or a message or a tool
-            is none.
+        TypeError: an option does not exist.
+        ValueError: an option has an unknown value, an image's format is not supported, or a message or a tool is
+            malformed.
     """
     if unknown := options.keys() - ChatOptions.__annotations__.keys():
         raise TypeError(f"there is no option {min(unknown)}; there are {', '.join(ChatOptions.__annotations__)}")
@@ -144,7 +144,7 @@ def _sampling(options: ChatOptions) -> chat_pb2.SamplingParams:
 def _response_format(options: ChatOptions) -> chat_pb2.ResponseFormat | None:
     schema = options.get("json_schema")
     if schema is not None:
-        # Providers require a name; a schema's title is used, as far as its characters are allowed.
+        # Providers require a name: the schema's title, without characters that are not allowed.
         name = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(schema.get("title", "")))[:_LONGEST_NAME].strip("_") or "answer"
         form = chat_pb2.JsonSchemaFormat(name=name, schema_json=json.dumps(schema))
         return chat_pb2.ResponseFormat(json_schema=form)

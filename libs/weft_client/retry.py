@@ -10,7 +10,7 @@ from weft_kit.rpc.errors import DependencyDown, Unavailable, WeftError
 
 _FIRST_CEILING_S = 0.2
 _LAST_CEILING_S = 2.0
-# However little patience is left: under load no gateway answers in less time.
+# The least time of an attempt, however little patience is left: under load no gateway answers sooner.
 _SHORTEST_TRY_S = 1.0
 
 
@@ -32,9 +32,9 @@ class OutOfPatience(Unavailable):
 class Patience:
     """Tolerates UNAVAILABLE and silence, and nothing else, for `limit_s` from the last sign of life.
 
-    Waits between attempts have full jitter: a random part of a limit that doubles, so that callers that were cut off
-    together do not come back together. The server's requested wait is added. Source: AWS, "Exponential Backoff and
-    Jitter".
+    Waits between attempts have full jitter: a random part of a limit that doubles, so that callers cut off at the same
+    time do not come back at the same time. The wait that the server asked for is added. Source: AWS, "Exponential
+    Backoff and Jitter".
     """
 
     def __init__(self, limit_s: float, endpoint: str = "") -> None:
@@ -43,7 +43,7 @@ class Patience:
         self.heard()
 
     def heard(self) -> None:
-        """Starts over: a gateway answered."""
+        """Restarts the time, because a gateway answered."""
         self._since: float | None = None
         self._said: WeftError | None = None
         self._ceiling_s = _FIRST_CEILING_S
@@ -71,7 +71,7 @@ class Patience:
 
         Raises:
             OutOfPatience: there should be none, after tolerated failures.
-            WeftError: the failure is not one that is tolerated.
+            WeftError: the failure is not tolerated.
         """
         now = asyncio.get_running_loop().time()
         wait_s = self.wait_s(failure, now)
@@ -91,7 +91,7 @@ class Patience:
 
 
 def silent() -> DependencyDown:
-    """Returns the error for a gateway that accepts a call and does not answer."""
+    """Returns the error for a gateway that accepts a call but does not answer."""
     return DependencyDown("gateway", "gateway takes calls and does not answer; see whether it runs, and retry")
 
 

@@ -13,9 +13,9 @@ from weft_kit.time_limits import time_limit
 Events = AbstractAsyncContextManager[AsyncIterator[event_pb2.JobEvent]]
 """A stream; entered once a gateway has confirmed that it knows the job."""
 
-# A stream that broke sooner than this was not served: a job that crashes its gateway would be requested for ever.
+# A stream that broke sooner does not count as served, or a job that crashes its gateway would be requested for ever.
 _SERVED_S = 1.0
-# For a gateway that reports a service behind it as down: in a silent stream it finds out within 40 s.
+# The same if the gateway reports a service behind it as down, which it notices in a silent stream within 40 s.
 _SERVED_IN_FULL_S = 60.0
 
 
@@ -81,7 +81,7 @@ class Streams:
                 yield event
 
     def _was_served(self, failure: WeftError) -> bool:
-        """Returns whether a gateway served the last stream, if only silently: a job may wait for hours."""
+        """Returns whether a gateway served the last stream, even silently: a job may wait for hours."""
         if self._answered_at is None:
             return False
         open_s = asyncio.get_running_loop().time() - self._answered_at
@@ -89,6 +89,6 @@ class Streams:
 
 
 def was_served(failure: WeftError, open_s: float) -> bool:
-    """Returns whether a stream was served that broke this long after its first answer."""
+    """Returns whether a stream that broke this long after its first answer counts as served."""
     blames_another = "dependency" in failure.metadata and not is_silence(failure)
     return open_s >= (_SERVED_IN_FULL_S if blames_another else _SERVED_S)

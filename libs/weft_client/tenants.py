@@ -7,7 +7,7 @@ from weft.gateway.v1 import tenant_pb2 as pb
 from weft.gateway.v1 import tenant_pb2_grpc as rpc
 from weft_client.connection import Connection
 
-# A large collection takes its time.
+# Deleting a large collection takes a while.
 _CALL_S = 120.0
 _PAUSE_S = 1.0
 
@@ -22,8 +22,8 @@ class Tenants:
     async def delete(self, tenant: str) -> AsyncIterator[pb.DeleteTenantResponse]:
         """Deletes a tenant with everything it has; yields the result of each call, the last one with `complete`.
 
-        If you stop before that, a part is deleted, and you may continue at any time. It takes at least some seconds:
-        until jobs have stopped, and no gateway accepts a revoked key any more.
+        If you stop before that, a part is deleted, and you may continue at any time. It takes at least a few seconds,
+        until jobs have stopped and no gateway accepts a revoked key any more.
         """
         while True:
             did = await self._connection.ask(self._stub.DeleteTenant, pb.DeleteTenantRequest(tenant=tenant), _CALL_S)

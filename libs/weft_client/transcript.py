@@ -7,14 +7,14 @@ from weft.job.v1 import event_pb2
 
 
 class CorruptAnswer(Exception):
-    """The text that arrived is not the text whose hash the job's record holds."""
+    """The text that arrived does not match the hash in the job's record."""
 
 
 @dataclass(frozen=True)
 class Token:
     """New text. First remove the last `withdrawn` characters: an attempt started over, or a repeat had more text.
 
-    `reasoning` is what the model thought, which is no part of the text; `withdrawn_reasoning` counts its characters.
+    `reasoning` is not part of the text; `withdrawn_reasoning` is the same as `withdrawn` for it.
     """
 
     text: str
@@ -31,14 +31,14 @@ class _Piece:
 
 
 class Transcript:
-    """Folds one job's events. Events at or before `last_sequence` are repeats and change nothing."""
+    """Builds a job's text from its events. Events at or before `last_sequence` are repeats, and change nothing."""
 
     def __init__(self, last_sequence: int = 0) -> None:
         self.job_id = ""
         self.last_sequence = last_sequence
         self.done: event_pb2.Done | None = None
         self._pieces: list[_Piece] = []
-        # Began in the middle: earlier text is unknown, so `done` cannot be compared with what was read.
+        # If reading began in the middle, earlier text is unknown, and `done` cannot be compared with what was read.
         self._whole = last_sequence == 0
 
     @property
@@ -53,7 +53,7 @@ class Transcript:
         """Applies the next event; returns what it changes in the text or the reasoning, if anything.
 
         Raises:
-            CorruptAnswer: `done` carries another text than the one its hash was made from.
+            CorruptAnswer: the text in `done` does not match its hash.
         """
         if event.sequence <= self.last_sequence:
             return None
@@ -84,7 +84,7 @@ class Transcript:
         return self._become([_Piece(self.last_sequence, whole, done.answer.reasoning)])
 
     def _become(self, pieces: list[_Piece]) -> Token | None:
-        """Replaces text and reasoning by these; returns the difference, if there is one."""
+        """Replaces text and reasoning with these pieces; returns the difference, if there is one."""
         text, reasoning = self.text, self.reasoning
         self._pieces = pieces
         new_text, withdrawn = _difference(text, self.text)
@@ -100,6 +100,6 @@ def _difference(before: str, after: str) -> tuple[str, int]:
 
 
 def _shared(one: str, other: str) -> int:
-    """Counts the characters both begin with."""
+    """Returns how many characters two texts have in common at the beginning."""
     differing = (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
     return next(differing, min(len(one), len(other)))

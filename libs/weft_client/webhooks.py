@@ -32,11 +32,11 @@ class Webhooks:
         return (await self._connection.ask(self._stub.RedeliverWebhook, asked)).delivery
 
     async def secrets(self) -> Sequence[pb.WebhookSecret]:
-        """Returns the secrets that sign now, the newest first."""
+        """Returns the secrets that sign webhooks now, newest first."""
         return (await self._connection.ask(self._stub.ListWebhookSecrets, pb.ListWebhookSecretsRequest())).secrets
 
     async def rotate(self, overlap_s: float | None = None) -> Sequence[pb.WebhookSecret]:
-        """Creates a new secret; the previous one signs along with it for `overlap_s`, a day by default.
+        """Creates a new secret; the previous one also signs for `overlap_s`, by default a day.
 
         Never retried: a second rotation would end the secret that receivers know.
         """

@@ -1,3 +1,1 @@
-"""What every Weft service shares: RPC, the job log, stores, the catalog and configuration; nothing about any one
-service.
-"""
+"""What every Weft service shares: RPC, the job log, stores, the catalog and settings; nothing of a single service."""

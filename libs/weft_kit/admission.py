@@ -1,4 +1,4 @@
-"""A queue for a limited number of slots: one line for each tenant, in deadline order."""
+"""A queue for a limited number of slots: a line for each tenant, in the order of deadlines."""
 
 import asyncio
 import heapq
@@ -11,7 +11,7 @@ from weft_kit.rpc.errors import DeadlineExceeded, Draining, Overloaded
 _SHORTEST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 30.0
 _FIRST_GUESS_S = 1.0
-# Each new observation weighs a fifth: a handful of requests follow a change of load.
+# Each new observation weighs a fifth, so the average follows a change of load within a few requests.
 _WEIGHT = 0.2
 
 # Deadline, arrival, and the future that resolves when the turn comes.
@@ -19,7 +19,7 @@ _Place = tuple[float, int, asyncio.Future[None]]
 
 
 class ServiceTime:
-    """Remembers how long a slot is held, as a moving average in seconds; each observation has the given `weight`."""
+    """A moving average of how long slots are held, in seconds; each new observation has the given `weight`."""
 
     def __init__(self, weight: float = _WEIGHT) -> None:
         self._weight = weight
@@ -30,13 +30,11 @@ class ServiceTime:
 
     @property
     def mean_s(self) -> float:
-        """The average; 0 before anything was observed."""
+        """The average; 0 before the first observation."""
         return self._mean or 0.0
 
     def until_a_place_frees(self, slots: int) -> float:
-        """Returns how long it takes on average until the next of `slots` busy slots becomes free: then the queue moves
-        by one.
-        """
+        """Returns how long it takes on average until one of `slots` busy slots is free, and the queue moves by one."""
         mean = _FIRST_GUESS_S if self._mean is None else self._mean
         return min(max(mean / slots, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
 
@@ -44,12 +42,11 @@ class ServiceTime:
 class Admission:
     """Lets `slots` callers run and `queue_limit` wait.
 
-    Tenants take turns; within a tenant the earliest deadline goes first, and of equal ones the first to arrive. When
+    Tenants take turns. Within a tenant the earliest deadline goes first and, of equal ones, the first to arrive. When
     the queue is full, the last in the longest line is refused in favour of a tenant with a shorter one. Deadlines are
-    in the event loop's time; with finite ones nobody starves, as every newcomer's lies later than an old one's in the
-    end.
+    in the event loop's time. With finite ones no caller starves: in time, every newcomer's deadline is later.
 
-    A caller that leaves while waiting frees its place, one that leaves while running frees its slot.
+    A caller that leaves while waiting frees its place; one that leaves while running frees its slot.
     """
 
     def __init__(self, slots: int, queue_limit: int) -> None:
@@ -57,7 +54,7 @@ class Admission:
         self.queue_limit = queue_limit
         self.running = 0
         self._lines: dict[str, list[_Place]] = {}
-        """Heaps; the tenant whose turn it is comes first. Nobody has an empty one."""
+        """A heap for each tenant with waiting callers, and first the tenant whose turn it is."""
         self._arrivals = itertools.count()
         self._held = ServiceTime()
         self._is_draining = False
@@ -67,9 +64,9 @@ class Admission:
         return sum(map(len, self._lines.values()))
 
     def ahead(self, deadline: float, tenant: str = "") -> int:
-        """Returns how many get a slot before a newcomer does: 0 if one is free.
+        """Returns how many callers would get a slot before a newcomer does; 0 if one is free.
 
-        Those of its own line with a nearer deadline go first, and of every other line as many as go before it takes.
+        They are those of its own line with a deadline no later and, as lines take turns, up to one more of each other.
         """
         if self.running < self.slots:
             return 0
@@ -90,7 +87,7 @@ class Admission:
             self._pass_on()
 
     def drain(self) -> None:
-        """Refuses newcomers and the waiting callers: another replica serves them sooner."""
+        """Refuses newcomers and waiting callers: another replica serves them sooner."""
         self._is_draining = True
         for line in self._lines.values():
             for _, _, turn in line:
@@ -109,7 +106,7 @@ class Admission:
         await self._wait(deadline, tenant)
 
     def _make_place(self, tenant: str) -> None:
-        """Refuses the last in the longest line; raises Overloaded if the newcomer's line would be as long."""
+        """Refuses the last in the longest line. Raises Overloaded if the newcomer's line would be as long."""
         wait_s = self._held.until_a_place_frees(self.slots)
         full = Overloaded(f"all {self.slots} slots and {self.queue_limit} places are taken; retry later", wait_s)
         longest = max(self._lines.values(), key=len, default=[])
@@ -153,7 +150,7 @@ class Admission:
             turn = heapq.heappop(line)[2]
             if line:
                 self._lines[tenant] = line  # behind the others now
-            # One who has just been cancelled stands in line until its task runs again.
+            # A caller that was just cancelled stays in line until its task runs again.
             if not turn.done():
                 turn.set_result(None)
                 return

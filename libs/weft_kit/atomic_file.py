@@ -1,4 +1,4 @@
-"""Files that are complete at any moment: a reader, even after a crash, finds the old text or the new."""
+"""Files that are always complete: a reader finds the old text or the new one, even after a crash."""
 
 import os
 from contextlib import suppress
@@ -7,12 +7,12 @@ from tempfile import mkstemp
 
 
 def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replaces the contents of the file in one step, which a power failure cannot leave half done.
+    """Replaces the contents of a file in one step, which a power failure cannot leave half done.
 
     Raises:
-        OSError: it cannot be written; what was there is unharmed.
+        OSError: the file cannot be written; what was there is unharmed.
     """
-    # A unique name, so that two writers do not share a draft; only its owner may read it meanwhile.
+    # A unique name, so that two writers do not share a draft; until it is complete, only its owner may read it.
     handle, draft = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A circuit breaker for optional services: one that does not answer is not called for a moment."""
+"""A circuit breaker for optional services: one that does not answer is left alone for a moment."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Breaker:
-    """Opens after `threshold` failures in a row, for `rest_s`; then one call at a time is tried."""
+    """Opens for `rest_s` after `threshold` failures in a row; then one trial per rest may pass, until one succeeds."""
 
     threshold: int
     rest_s: float
@@ -16,7 +16,7 @@ class Breaker:
     _closed_from: float = field(default=0.0, init=False)
 
     def allows(self, now: float) -> bool:
-        """Returns whether to call at `now`. Allowing a trial refuses other calls for another rest."""
+        """Returns whether to call at `now`. Once a trial is allowed, other calls are refused for another rest."""
         if self._failures < self.threshold:
             return True
         if now < self._closed_from:
@@ -34,10 +34,9 @@ class Breaker:
 
 @dataclass(slots=True)
 class Silence:
-    """How long a service has had calls outstanding without answering any, which distinguishes a service that is down
-    from a busy one.
+    """How long a service has had calls outstanding without answering any: this tells one that is down from a busy one.
 
-    Only time in which somebody waited counts. Times are seconds of one steady clock.
+    Only time in which a caller waits counts. Times are seconds of one steady clock.
     """
 
     _owed: int = field(default=0, init=False)
@@ -55,7 +54,7 @@ class Silence:
         self._since, self._lasted_s = now, 0.0
 
     def given_up(self, now: float) -> float:
-        """Notes that nobody waits for an answer any longer; returns how long the silence has lasted."""
+        """Notes that a caller no longer waits for an answer; returns how long the silence has lasted."""
         self._owed -= 1
         self._lasted_s = now - self._since
         return self._lasted_s
@@ -65,7 +64,7 @@ class Silence:
 class CallBreaker:
     """A breaker for calls that may be late: it opens for a service that fails or is silent, not for one that is busy.
 
-    A part is silent that owed answers and gave nobody any for `silence_s`; each call that is late then counts as
+    A service is silent if it has owed answers for `silence_s` and given none; each late call then counts as
     `silence_counts` failures.
     """
 
@@ -76,14 +75,12 @@ class CallBreaker:
     silence: Silence = field(default_factory=Silence, init=False)
 
     def allows(self) -> bool:
-        """Returns whether to call now. Allowing a trial refuses other calls for another rest."""
+        """Returns whether to call now. Once a trial is allowed, other calls are refused for another rest."""
         return self.breaker.allows(self.clock())
 
     @contextmanager
     def call(self) -> Iterator["WatchedCall"]:
-        """Runs one call in the block, which reports its outcome; a call without a reported outcome counts as given
-        up.
-        """
+        """Runs one call in the block, which reports its outcome; without a report, the call counts as given up."""
         self.silence.asked(self.clock())
         watched = WatchedCall(self)
         try:
@@ -95,39 +92,39 @@ class CallBreaker:
 
 @dataclass(slots=True)
 class WatchedCall:
-    """A call until its outcome is reported, once."""
+    """A call whose outcome is to be reported, once."""
 
     by: CallBreaker
     is_open: bool = True
 
     def succeeded(self) -> None:
-        """A working service answered it."""
+        """Notes an answer from a working service."""
         self.refused()
         self.by.breaker.succeeded()
 
     def refused(self) -> None:
-        """It was answered, which does not show whether the service works."""
+        """Notes an answer that does not show whether the service works."""
         self.is_open = False
         self.by.silence.heard(self.by.clock())
 
     def failed(self) -> None:
-        """A failing service answered it."""
+        """Notes an answer from a failing service."""
         self.refused()
         self.by.breaker.failed(self.by.clock())
 
     def broke(self) -> None:
-        """It can no longer be answered."""
+        """Notes that the call can no longer be answered, because the connection broke."""
         self.given_up()
         self.by.breaker.failed(self.by.clock())
 
     def late(self) -> bool:
-        """Its time was over. Returns whether the service is silent."""
+        """Notes that the call's time is over; returns whether the service is silent."""
         is_silent = self.given_up() >= self.by.silence_s
         if is_silent:
             self.by.breaker.failed(self.by.clock(), self.by.silence_counts)
         return is_silent
 
     def given_up(self) -> float:
-        """Nobody waits for its answer any longer. Returns for how long the service has been silent."""
+        """Notes that the caller no longer waits; returns how long the service has been silent."""
         self.is_open = False
         return self.by.silence.given_up(self.by.clock())

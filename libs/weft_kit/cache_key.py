@@ -1,7 +1,7 @@
-"""When two requests want the same answer: the partition of a question, and the question inside it.
+"""Tells whether two requests want the same answer: by the partition of a question, and the question inside it.
 
 Two requests share a partition when everything but the question is equal: tenant, model, earlier messages, tools,
-answer format, sampling, retrieval and the collection's version. Nothing is ever shared across partitions.
+answer format, sampling, retrieval and the collection's version. Answers are never shared across partitions.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ MODES: Final[dict[CacheSetting, job_pb2.CacheMode.ValueType]] = {
 
 
 def cacheable(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact") -> bool:
-    """Returns whether a stored answer may serve the request, and its answer another, in any tier."""
+    """Returns whether the request may be served a stored answer, and its own answer may be stored, in any tier."""
     return cache_mode(request, setting) != job_pb2.CACHE_MODE_OFF
 
 
 def cache_mode(request: job_pb2.GenerationRequest, setting: CacheSetting = "exact") -> job_pb2.CacheMode.ValueType:
     """Returns OFF, EXACT or SEMANTIC, from the alias's setting and the request's mode.
 
-    An alias that is off stays off: the operator, who is responsible for the store, decides whether answers are stored.
-    The caller decides how alike questions must be, so otherwise the request's own mode wins. If it has none, or an
-    unknown one, the alias's applies to greedy requests without tools, and OFF to others.
+    An alias that is off stays off: whether answers are stored is for the operator to decide. How alike questions must
+    be is for the caller to decide, so otherwise the request's own mode wins. If it has none, or an unknown one, the
+    alias's mode applies to greedy requests without tools, and OFF to all others.
     """
     if setting == "off":
         return job_pb2.CACHE_MODE_OFF
@@ -40,16 +40,16 @@ def cache_mode(request: job_pb2.GenerationRequest, setting: CacheSetting = "exac
     return MODES[setting] if greedy and not request.tools else job_pb2.CACHE_MODE_OFF
 
 
-# Fields that cannot change the answer. A new field of the contract separates answers until it is listed here.
+# Fields that cannot change the answer. A new field of the contract keeps answers apart until it is listed here.
 _IRRELEVANT: Final = ("cache", "priority", "timeout", "webhook_url", "labels", "routing", "retry_policy")
 _DEFAULT_CHUNKS: Final = 4
 _DIGEST_BYTES: Final = 20
 
 
 def partition_of(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> str:
-    """Returns a digest, in hexadecimal, of everything but the question."""
+    """Returns a digest of everything but the question, in hexadecimal."""
     walls = _walls(request)
-    # Answers stored before formats were validated are not served.
+    # So that answers stored before formats were checked are not served.
     checked = [b"form checked"] if walls.HasField("response_format") else []
     spelt = walls.SerializeToString(deterministic=True)
     return digest(b"partition", tenant.encode(), spelt, str(collection_version).encode(), *checked)
@@ -63,13 +63,13 @@ def exact_of(partition: str, request: job_pb2.GenerationRequest) -> str:
 
 
 def question(request: job_pb2.GenerationRequest) -> chat_pb2.Message | None:
-    """Returns the last message if a user sent it. A conversation that ends otherwise has no question."""
+    """Returns the last message if it is a user's; None for a conversation that ends otherwise: it has no question."""
     last = request.messages[-1] if request.messages else None
     return last if last is not None and last.role == chat_pb2.ROLE_USER else None
 
 
 def digest(*parts: bytes) -> str:
-    """Each part with its length before it, so that no two lists of parts look alike."""
+    """Returns a digest, in hexadecimal, of the parts, each after its length, so that no two lists look alike."""
     hashed = hashlib.blake2b(digest_size=_DIGEST_BYTES, person=b"weft.cache.v1")
     for part in parts:
         hashed.update(len(part).to_bytes(8, "big"))
@@ -105,7 +105,7 @@ def _spell_sampling(walls: job_pb2.GenerationRequest) -> None:
     walls.sampling.stop.extend(stops)
     for field, value in walls.sampling.ListFields():
         if field.name != "stop":
-            setattr(walls.sampling, field.name, value + 0)  # minus zero asks for what zero asks for
+            setattr(walls.sampling, field.name, value + 0)  # minus zero means the same as zero
     if not walls.sampling.ListFields():
         walls.ClearField("sampling")
 

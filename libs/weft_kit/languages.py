@@ -1,7 +1,7 @@
-"""Which language a text is written in: py3langid's model, and the words that only English has.
+"""Tells which language a text is in, by py3langid's model and by words that only English has.
 
-The model knows 139 languages by their byte sequences. Of a short English text it is often unsure, so function words
-that no other language shares count for English as well. What was measured: docs/cache.md.
+The model knows 139 languages by their byte sequences. It is often unsure about short English texts, so function words
+that no other language has count for English as well. Measurements: docs/cache.md.
 """
 
 import re
@@ -14,18 +14,18 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 ENGLISH: Final = "en"
 
 _READ_CHARACTERS: Final = 512
-"""More of a text does not change the answer, and would take longer."""
+"""How much of a text is read; more would not change the answer, and take longer."""
 _LEAST_LEAD: Final = 1.0
-"""How far, in log-probability, the likeliest language must be ahead of the next one to be named."""
+"""How far ahead of the next one, in log-probability, the likeliest language must be to be named."""
 _ENGLISH_LEADS: Final = (-2.0, -5.0, -10.0)
-"""How far English must be ahead of all others, by how many of its own words there are: none, one, two and more."""
+"""The same for English, with none, one, and two or more of its own words in the text; negative: it may be behind."""
 _DOUBT: Final = 4.0
 """How much further behind a part must be to be clearly in another language."""
 _LEAST_WORDS: Final = 3
-"""A part with fewer cannot be told by itself: names, titles, the word that is asked about."""
+"""The language of a part with fewer words is not judged: names, titles, the word that is asked about."""
 _PARTS_CHARACTERS: Final = 2_000
 _VARIANTS: Final[Mapping[str, str]] = {"yue": "zh", "wuu": "zh", "arz": "ar", "ary": "ar", "nn": "no", "uzs": "uz"}
-"""What the model tells apart, and users of one language do not."""
+"""Languages that the model tells apart, but that count as one here."""
 _NO_LANGUAGE: Final = "zxx"
 """The model's name for numbers, markup and noise."""
 
@@ -33,7 +33,7 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _BORDER: Final = re.compile(
     r"""[.!?:;\n()\[\]{}<>"|\u00ab\u00bb\u2013\u2014\u201c-\u201f]+|(?<!\w)['\u2018\u2019]|['\u2019](?!\w)"""
 )
-"""Between sentences, and around what is quoted or in brackets."""
+"""What separates sentences, quotations and brackets."""
 _ENGLISH_FUNCTION_WORDS: Final = """
     about after also and another any anyone anything are because been before being between both but can can't
     could did didn't do does doesn't doing don't each every everything from get has haven't having he'd he's
@@ -43,14 +43,14 @@ _ENGLISH_FUNCTION_WORDS: Final = """
     where where's which while who's whose why with without won't would wouldn't you you'd you'll you're you've
     your
 """
-"""Function words and some verbs, less those that are words elsewhere too, such as `in`, `was` and `me`."""
+"""Function words and some verbs, without those that exist in other languages, such as `in`, `was` and `me`."""
 _ENGLISH_WORDS: Final = frozenset(_ENGLISH_FUNCTION_WORDS.split())
 
 
 def language_of(text: str) -> str | None:
-    """Returns the code of the language that the beginning of a text is in, None where it cannot be told.
+    """Returns the code of the language at the beginning of a text; None if that is not clear.
 
-    Codes are ISO 639-1, and ISO 639-3 for languages that have none there.
+    Codes are ISO 639-1, or ISO 639-3 for languages that have none there.
     """
     read = text[:_READ_CHARACTERS]
     if not _WORD.search(read):
@@ -72,7 +72,7 @@ def is_all_in(text: str, languages: Collection[str]) -> bool:
 
 
 def log_likelihoods(text: str) -> dict[str, float]:
-    """Returns how likely the beginning of a text is in each language, as logarithms that compare with one another."""
+    """Returns how likely the beginning of a text is in each language, as logarithms to compare with each other."""
     scores: dict[str, float] = {}
     for code, score in _identifier().rank(text[:_READ_CHARACTERS]):
         scores.setdefault(_VARIANTS.get(code, code), score)
@@ -87,7 +87,7 @@ def _is_clearly_other(part: str, languages: Collection[str]) -> bool:
 
 
 def _lead(scores: Mapping[str, float], languages: Collection[str]) -> float:
-    """Returns how far the likeliest of `languages` is ahead of all others."""
+    """Returns how far the likeliest of `languages` is ahead of all other languages."""
     of_these = max(score for code, score in scores.items() if code in languages)
     return of_these - max(score for code, score in scores.items() if code not in languages)
 
@@ -98,7 +98,7 @@ def _needed_lead(text: str) -> float:
 
 
 def known() -> frozenset[str]:
-    """Returns the codes that `language_of` may return. Reads the model: a second's work, and 80 MB from then on."""
+    """Returns the codes that `language_of` may return. Loads the model, which takes about a second and 80 MB."""
     return frozenset(_VARIANTS.get(code, code) for code in _identifier().labels) - {_NO_LANGUAGE}
 
 

@@ -1,4 +1,4 @@
-"""One canonical line a call: everything about it in one place, instead of many lines about parts of it."""
+"""One canonical log line per call, with everything about it, instead of many lines about its parts."""
 
 import logging
 import sys
@@ -11,9 +11,9 @@ from structlog.typing import EventDict
 
 from weft_kit.shortening import cut_in_the_middle, shortened
 
-# In characters. A line has a few fields of which one is long, so that a line stays within some KiB.
+# In characters. Usually one field of a line is long, so a line stays within a few KiB.
 _MOST_FIELD, _MOST_TRACEBACK, _MOST_LINE = 1024, 4096, 8192
-# What each field of a line may have that is too long even so.
+# What each field may have in a line that is still too long.
 _MOST_OF_MANY = 128
 
 _notes: ContextVar[dict[str, object] | None] = ContextVar("weft_notes", default=None)
@@ -41,13 +41,13 @@ def configure(service: str, log_format: str = "auto") -> None:
     handler.setFormatter(_BoundedLines(logging.BASIC_FORMAT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("grpc._cython.cygrpc").addFilter(_without_traceback)
-    # What is away is told of once, by who uses it (weft_kit.outages); these two would tell of every try.
+    # An outage is logged once, by weft_kit.outages; these two would log every try.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.PrometheusOnRetryHook])
 
 
 def bounded(_logger: object, _level: str, event: EventDict) -> EventDict:
-    """Cuts what is too long for a line, however a request or an exception came to be in it."""
+    """Returns an event with its fields cut to what a line may hold, whatever they quote of requests or exceptions."""
     for key, value in event.items():
         event[key] = _brief(value, _MOST_TRACEBACK if key == "exception" else _MOST_FIELD)
     if sum(len(value) for value in event.values() if isinstance(value, str)) > _MOST_LINE:
@@ -66,15 +66,15 @@ def _brief(value: object, most: int) -> object:
 
 
 class _BoundedLines(logging.Formatter):
-    """Lines of libraries, which log in the standard way, cut like ours."""
+    """Cuts the lines of libraries, which use standard logging, to the same length."""
 
     def format(self, record: logging.LogRecord) -> str:
         return cut_in_the_middle(super().format(record), _MOST_LINE)
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:
-    """Takes the traceback from what gRPC says of calls: it only stumbles over what callers sent, like a path that is no
-    text. What a handler raises is logged by the interceptor.
+    """Removes the traceback from gRPC's log lines about calls, which are about malformed input, such as a path that is
+    not UTF-8. What a handler raises is logged by the interceptor.
     """
     record.exc_info = record.exc_text = None
     return True
@@ -88,7 +88,7 @@ def note(**fields: object) -> None:
 
 
 def noted(field: str) -> str:
-    """Returns what was noted of the call being handled; "" when nothing was."""
+    """Returns a field noted for the call being handled; "" if it was not noted."""
     return str((_notes.get() or {}).get(field, ""))
 
 

@@ -1,4 +1,4 @@
-"""Which mesh something belongs to: two may stand on one NATS, and each keeps to its own."""
+"""The id of a mesh: several meshes may share one NATS, and each uses only what has its id."""
 
 from typing import Annotated, Final
 
@@ -7,13 +7,13 @@ from pydantic import StringConstraints
 from weft_kit.rpc.errors import CannotStart
 
 DEFAULT_MESH_ID: Final = "weft"
-"""The mesh whose names have no id in them, as those of all meshes before there were ids."""
+"""The mesh whose names contain no id, like those of every mesh before there were ids."""
 
 MeshId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 
 
 class OtherMesh(CannotStart):
-    """A store belongs to another mesh: what it holds must not be read, and nothing added to it."""
+    """A store belongs to another mesh, so it must be neither read nor written."""
 
     def __init__(self, store: str, theirs: str, ours: str) -> None:
         whose = f"{store} belongs to the mesh {theirs}, and this service is of the mesh {ours}"

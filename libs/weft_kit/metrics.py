@@ -1,4 +1,4 @@
-"""Prometheus: what every server counts, and the endpoint that shows it."""
+"""Prometheus: the metrics of every server, and the endpoint that serves them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ CALLS_IN_FLIGHT = Gauge("weft_calls_in_flight", "Calls being handled now.")
 
 @contextmanager
 def serve(listen: str) -> Iterator[None]:
-    """Serves /metrics on host:port while the context lasts; an empty address serves nothing."""
+    """Serves /metrics on host:port while the context lasts; does nothing with an empty address."""
     if not listen:
         yield
         return

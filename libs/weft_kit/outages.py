@@ -1,4 +1,4 @@
-"""What is logged about something that is away: one line when it goes, one when it is back, and few in between."""
+"""Logs the outage of a dependency: a line when it begins, one when it ends, and a few in between."""
 
 import math
 import time
@@ -12,9 +12,9 @@ _QUIET_S = 120.0
 
 
 class Reminders:
-    """Spaces out a line that would repeat: at once, then 30 s later, then after twice as long each time, up to 10 min.
+    """Spaces out a repeated line: at once, then after 30 s, then after twice as long each time, up to 10 minutes.
 
-    When nothing happened for two minutes the next line is due at once again.
+    After two minutes without an event, the next line is due at once again.
     """
 
     def __init__(self) -> None:
@@ -22,10 +22,10 @@ class Reminders:
         self._due_at = -math.inf
         self._last_at = -math.inf
         self.held_back = 0
-        """Times the line was not due since it last was."""
+        """How often the line has been held back."""
 
     def due(self, now: float) -> bool:
-        """Returns whether to log at `now`, in seconds of any clock; counts as having logged if so."""
+        """Returns whether to log at `now`, in seconds of any clock; if so, the line counts as logged."""
         if now - self._last_at > _QUIET_S:
             self._due_at, self._wait_s = now, 0.0
         self._last_at = now
@@ -38,9 +38,9 @@ class Reminders:
 
 
 class Outage:
-    """Logs that something fails and that it works again, however often it is tried in between.
+    """Logs that something fails, and that it works again, however often it is tried in between.
 
-    What fails and works in turn is spaced out like what only fails. `fields` go with every line.
+    Lines about something that fails and works by turns are spaced out too. `fields` are added to every line.
     """
 
     def __init__(self, failing: str, working: str, now: Callable[[], float] = time.monotonic, **fields: object) -> None:
@@ -54,7 +54,7 @@ class Outage:
         self._failures = 0
 
     def failed(self, error: BaseException | str, *, exc_info: BaseException | None = None) -> None:
-        """Takes note of a failure; logs it when a line is due."""
+        """Notes a failure; logs it if a line is due."""
         now = self._now()
         self._since = now if self._since is None else self._since
         self._failures += 1
@@ -65,7 +65,7 @@ class Outage:
         structlog.get_logger().warning(self._failing, **fields, **({"exc_info": exc_info} if exc_info else {}))
 
     def ended(self) -> None:
-        """Takes note that it works; logs it when the failure was logged."""
+        """Notes that it works; logs that if the failure was logged."""
         if self._since is None:
             return
         if self._is_told:
@@ -75,5 +75,5 @@ class Outage:
 
 
 def _text(error: BaseException | str) -> str:
-    """Returns an error's own words; its name where it has none."""
+    """Returns an error's text, or its name if it has none."""
     return str(error).strip() or (error if isinstance(error, str) else type(error).__name__)

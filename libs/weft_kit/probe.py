@@ -1,6 +1,6 @@
-"""Asks a service how it is, for health checks of containers: `python -m weft_kit.probe [ADDRESS] [--service NAME]`.
+"""Asks a service for its health, for container health checks: `python -m weft_kit.probe [ADDRESS] [--service NAME]`.
 
-Exits 0 when it serves, 1 when it does not or does not answer, 2 when there is nobody to ask.
+Exits with 0 if it serves, 1 if it does not serve or does not answer, 2 if the address is not clear.
 """
 
 import argparse
@@ -17,14 +17,14 @@ _HERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}
 
 
 class Unclear(Exception):
-    """Nobody said which address is meant."""
+    """It is not clear which address to ask."""
 
 
 def listening_address(environ: Mapping[str, str]) -> str:
-    """Returns where the service listens that is told so in these variables, as one calls it from the same machine.
+    """Returns the address, seen from this machine, of the service that these variables configure.
 
     Raises:
-        Unclear: none is told, or several are.
+        Unclear: they configure no service, or several.
     """
     told = {name: value for name, value in environ.items() if _LISTEN.fullmatch(name)}
     if len(told) != 1:
@@ -34,7 +34,7 @@ def listening_address(environ: Mapping[str, str]) -> str:
 
 
 def ask(address: str, service: str, limit_s: float) -> str:
-    """Returns the status of a service there, by its name in grpc.health.v1, or why there is none."""
+    """Returns the status of a service at an address, by its name in grpc.health.v1, or the error."""
     with grpc.insecure_channel(address) as channel:
         try:
             request = health_pb2.HealthCheckRequest(service=service)
@@ -46,9 +46,11 @@ def ask(address: str, service: str, limit_s: float) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m weft_kit.probe", description=__doc__)
-    parser.add_argument("address", nargs="?", help="host:port; by default what the one WEFT_…_LISTEN says")
-    parser.add_argument("--service", default="", help='"" asks whether it is ready, "liveness" whether it lives')
-    parser.add_argument("--limit-s", type=float, default=2.0, help="how long to wait for the answer")
+    parser.add_argument("address", nargs="?", help="host:port; by default that of the one WEFT_…_LISTEN that is set")
+    parser.add_argument(
+        "--service", default="", help='"" (the default) asks whether it is ready, "liveness" whether it is alive'
+    )
+    parser.add_argument("--limit-s", type=float, default=2.0, help="seconds to wait for the answer; default 2")
     given = parser.parse_args()
     try:
         address = given.address or listening_address(os.environ)

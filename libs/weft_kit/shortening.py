@@ -1,11 +1,11 @@
-"""Texts cut to what an error or a log line may hold, with a note of how long they were."""
+"""Cuts texts to what an error or a log line may hold, with a note of how long they were."""
 
 from bisect import bisect_right
 from collections.abc import Callable
 from string import printable
 from urllib.parse import quote
 
-# What HTTP/2 carries of an error's text as it is: everything else takes three bytes for each of its own.
+# The characters of an error's text that gRPC sends as they are; every byte of any other takes three.
 _PLAIN = "".join(sign for sign in printable if sign.isprintable() and sign != "%")
 
 
@@ -19,7 +19,7 @@ def shortened(text: str, most: int, size: Callable[[str], int] = len) -> str:
 
 
 def cut_in_the_middle(text: str, most: int) -> str:
-    """Returns `text`, or its beginning and its end: what a traceback says first and last is what is wanted of it."""
+    """Returns `text`, or its beginning and its end, which are the useful parts of a traceback."""
     if len(text) <= most:
         return text
     note = f" ... ({len(text)} characters) ... "
@@ -28,5 +28,5 @@ def cut_in_the_middle(text: str, most: int) -> str:
 
 
 def bytes_on_wire(text: str) -> int:
-    """Returns what a text takes as `grpc-message`, which is percent-encoded; never less than it takes as UTF-8."""
+    """Returns the size of a text as `grpc-message`, which is percent-encoded; never less than its size as UTF-8."""
     return len(quote(text, safe=_PLAIN, errors="replace"))

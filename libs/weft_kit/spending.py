@@ -1,8 +1,8 @@
-"""What was spent, where Redis keeps it: routers write it, gateways read it.
+"""What was spent, and where Redis keeps it: routers write it, gateways read it.
 
-An account has its tokens by second, so that what left the last minute is known to the second, and its money by day.
-Days begin at midnight UTC everywhere: a tenant's own midnight would need its time zone, with the days of 23 and of 25
-hours that go with it, and would buy a date on a report.
+Tokens are kept by second, so that it is known exactly when they leave the last minute, and money by day. Days begin at
+midnight UTC everywhere: a tenant's own midnight would need its time zone, with its days of 23 and 25 hours, for little
+gain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _PREFIX = "weft:budget"
 
 @dataclass(frozen=True, slots=True)
 class SpendingAccount:
-    """Whose spending: a key's, or without one the tenant's with all its keys."""
+    """Whose spending it is: a key's or, without a key, the tenant's with all its keys."""
 
     tenant: str
     key_id: str = ""
@@ -29,21 +29,21 @@ class SpendingAccount:
 
     @property
     def tokens(self) -> str:
-        """Hashes: second → tokens of the calls that began in it."""
+        """The name of a hash: second → tokens of the calls that began in it."""
         return f"{_PREFIX}:tokens:{self._name}"
 
     @property
     def holds(self) -> str:
-        """Sorted set of the calls under way, by when what is held for them is given up."""
+        """The name of a sorted set: the calls under way, by the time when what is held for them is released."""
         return f"{_PREFIX}:holds:{self._name}"
 
     @property
     def days(self) -> str:
-        """How the names of its days begin."""
+        """The beginning of the names of its days."""
         return f"{_PREFIX}:day:{self._name}"
 
     def day(self, day: int) -> str:
-        """Hash of one day: micros `spent` and `held`, tokens `held_tokens`."""
+        """Returns the name of the hash of a day: micros `spent` and `held`, tokens `held_tokens`."""
         return f"{self.days}:{day}"
 
     @property
@@ -52,27 +52,27 @@ class SpendingAccount:
 
 
 def day_of(unix_s: float) -> int:
-    """Returns the day of a moment, in days since 1970 UTC."""
+    """Returns the day of a time, in days since 1970 UTC."""
     return int(unix_s // DAY_S)
 
 
 def day_end_s(unix_s: float) -> int:
-    """When the day of a moment ends, in seconds since 1970."""
+    """Returns when the day of a time ends, in seconds since 1970."""
     return (day_of(unix_s) + 1) * DAY_S
 
 
 def costs(day: int, tenant: str = "") -> str:
-    """Name of a hash: provider → micros that a tenant's calls to it cost on a day; all tenants' when none is named."""
+    """Returns the name of a hash: provider → micros that calls to it cost on a day, a tenant's or, without one, all."""
     return f"{_PREFIX}:costs:{day}:{tenant}" if tenant else f"{_PREFIX}:costs:{day}"
 
 
 def in_window(seconds: Mapping[int, int], now_s: int) -> int:
-    """Tokens of the last minute. Its first second counts whole, so that no 60 s hold more than a limit."""
+    """Returns the tokens of the last minute. Its first second counts in full, so that no 60 s exceed a limit."""
     return sum(tokens for second, tokens in seconds.items() if now_s - second <= WINDOW_S)
 
 
 def frees_after_s(seconds: Mapping[int, int], now_s: int, tokens: int) -> int:
-    """Seconds until so many of the window's tokens have left it."""
+    """Returns the seconds until at least `tokens` of the window's tokens have left it."""
     for second in sorted(seconds):
         if now_s - second <= WINDOW_S:
             tokens -= seconds[second]
@@ -83,7 +83,7 @@ def frees_after_s(seconds: Mapping[int, int], now_s: int, tokens: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What an account has spent, as it stood at `now_s`, in seconds since 1970."""
+    """What an account has spent, as of `now_s`, in seconds since 1970."""
 
     now_s: int
     seconds: Mapping[int, int]
@@ -96,7 +96,7 @@ class Spent:
 
 
 async def read_spent(redis: Redis, accounts: Sequence[SpendingAccount], now_s: int) -> list[Spent]:
-    """What accounts have spent, in one round trip. Raises what redis-py raises."""
+    """Returns what each account has spent, in one round trip. Raises redis-py's errors."""
     day = day_of(now_s)
     async with redis.pipeline(transaction=False) as asked:
         for account in accounts:

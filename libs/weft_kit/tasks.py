@@ -1,9 +1,9 @@
-"""Work that goes on beside a service, and how it ends.
+"""Background work, and how it ends.
 
-Cancellations that libraries keep to themselves are raised after all: `asyncio.wait_for` before Python 3.12, and so
-nats-py, and psycopg's pool return what came in the same moment; one that meets a statement may come out as that
-statement's error. A task that is cancelled once only would go on to its end, for a caller who has left, or keep whoever
-ended it waiting for ever.
+Some libraries swallow cancellations: `asyncio.wait_for` before Python 3.12, and so nats-py, and psycopg's pool return a
+result that arrives at the same moment, and a cancelled statement may raise its own error instead. A task cancelled only
+once would then run to its end for a caller that has left, or keep the one that cancels it waiting for ever. So such
+cancellations are raised after all, or repeated.
 """
 
 import asyncio
@@ -26,36 +26,36 @@ _REST = 2.0
 
 
 def cancellations() -> int:
-    """Returns how often the current task was cancelled, to be compared with later."""
+    """Returns how often the current task was cancelled, for `heed_cancellation` to compare with later."""
     task = asyncio.current_task()
     return task.cancelling() if task else 0
 
 
 def heed_cancellation(since: int) -> None:
-    """Raises CancelledError when the current task was cancelled since `cancellations()` was that."""
+    """Raises CancelledError if the current task was cancelled after `cancellations()` returned `since`."""
     if cancellations() > since:
         raise asyncio.CancelledError
 
 
 class LoopShare:
-    """Long work on the event loop, in steps, with a pause after each: others have it twice as long as the steps do.
+    """Shares the event loop with long work, done in steps: after each there is a pause of twice its length.
 
-    Giving them one turn is not enough: a call of theirs needs the loop again and again, and would wait for a step each
-    time.
+    A single turn for other tasks would not be enough: a call needs the loop again and again, and would wait for a step
+    each time.
     """
 
     def __init__(self) -> None:
         self._began = monotonic()
 
     async def pause(self) -> None:
-        """Ends a step, and returns when it is time for the next one."""
+        """Ends a step; returns when the next one may begin."""
         await asyncio.sleep(_REST * (monotonic() - self._began))
         self._began = monotonic()
 
 
 @asynccontextmanager
 async def background(work: Coroutine[Any, Any, None], name: str | None = None) -> AsyncIterator[None]:
-    """Runs `work` while the context lasts; leaving it cancels the work and returns once that is over."""
+    """Runs `work` while the context lasts; leaving it cancels the work and waits for its end."""
     task = asyncio.create_task(work, name=name)
     try:
         yield
@@ -65,16 +65,16 @@ async def background(work: Coroutine[Any, Any, None], name: str | None = None) -
 
 @asynccontextmanager
 async def running(name: str, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Runs `work` while the context lasts, again after a pause when it fails. Otherwise as `for_ever`."""
+    """Runs `work` while the context lasts, and starts it again after a pause whenever it ends, like `for_ever`."""
     trouble = Outage("task failed and starts again", "task runs again", task=name)
     async with background(_repeated(work, trouble), name):
         yield
 
 
 async def for_ever(what: str, do: Callable[[], Awaitable[None]]) -> None:
-    """Does it again whenever it fails: a log that is away comes back, and an idle worker looks like a healthy one.
+    """Repeats `do`, even when it fails: a log that is down comes back, and a worker that stopped would go unnoticed.
 
-    Pauses grow to five seconds while it goes on failing. A dependency that is down is told of by its connection.
+    Pauses grow to five seconds while it keeps failing. A dependency that is down is logged by its connection.
     """
     await _repeated(do, Outage(f"cannot {what}", f"can {what} again"))
 
@@ -100,9 +100,9 @@ async def _repeated(do: Callable[[], Awaitable[None]], trouble: Outage) -> None:
 
 @asynccontextmanager
 async def regularly(what: str, do: Callable[[], Awaitable[int]], every_s: float) -> AsyncIterator[None]:
-    """Does something while the context lasts: at once again as long as it finds work, else every so many seconds.
+    """Repeats `do` while the context lasts: at once while it finds work, otherwise every `every_s` seconds.
 
-    Pauses grow to 30 seconds while it goes on failing.
+    Pauses grow to 30 seconds while it keeps failing.
     """
     async with background(_polled(what, do, every_s)):
         yield
@@ -122,10 +122,10 @@ async def _polled(what: str, do: Callable[[], Awaitable[int]], every_s: float) -
 
 
 async def ended(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancels tasks and returns once they are over, whatever they end with.
+    """Cancels tasks and returns once they have ended, in whatever way.
 
-    A cancellation can be lost: `asyncio.wait_for` (before Python 3.12) and psycopg's pool return what came at the same
-    moment instead, and a loop around them goes on. So whoever is not over after a second is asked again.
+    A cancellation can be lost (see above), and a loop would go on. So tasks that have not ended are cancelled again
+    every second.
     """
     pending = set(tasks)
     while pending:
@@ -135,7 +135,7 @@ async def ended(*tasks: "asyncio.Task[Any]") -> None:
 
 
 class TaskSet:
-    """Tasks that nobody waits for where they start."""
+    """Tasks that are not awaited where they are started."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -151,27 +151,27 @@ class TaskSet:
         return task
 
     async def wait(self, limit_s: float | None = None) -> None:
-        """Waits for what is under way, for at most `limit_s`; it goes on when this is cancelled."""
+        """Waits for the tasks, at most `limit_s`; they go on if this is cancelled."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=limit_s)
 
     async def finish(self) -> None:
-        """Waits for what is under way, and ends it when this is cancelled."""
+        """Waits for the tasks; cancels them if this is cancelled."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def cancel(self) -> None:
-        """Asks what is under way to end."""
+        """Cancels the tasks, without waiting for their end."""
         for task in self._tasks:
             task.cancel()
 
     async def drop(self) -> None:
-        """Ends what is under way."""
+        """Cancels the tasks and waits for their end."""
         self.cancel()
         await self.finish()
 
 
 async def unbroken(work: Coroutine[Any, Any, Result]) -> Result:
-    """Awaits work that must not stop half-way: a cancellation is passed on when it is through."""
+    """Awaits work that must not stop half-way: a cancellation takes effect only when the work is done."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
@@ -181,7 +181,7 @@ async def unbroken(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 async def together(jobs: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Runs all jobs and returns their results in order. The first failure ends the rest and is raised as it is."""
+    """Runs all jobs at once and returns their results in order. The first failure ends the rest, and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(job) for job in jobs]

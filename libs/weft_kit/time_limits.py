@@ -1,8 +1,8 @@
-"""Limits on a block: by the clock, in the words of whoever set it, or by the time in which the event loop ran.
+"""Time limits on a block: by the clock, with an error of one's own, or by the time in which the event loop ran.
 
-A process that was busy, or stopped, reads an answer late that came early. By the clock the answer's time would be over,
-and whoever gave it would be called slow for our own delay. So a limit is taken in steps: however long the loop was held
-up in one of them, it counts as one, and what came meanwhile is read before the next.
+A process that was busy, or stopped, reads an answer late that arrived in time. By the clock its time would be over, and
+its sender would be blamed for our delay. So `loop_timeout` counts in steps: a step is one step, however long the loop
+was held up in it, and what arrived meanwhile is read before the next one.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ _STEPS = 5
 
 @asynccontextmanager
 async def loop_timeout(limit_s: float) -> AsyncIterator[None]:
-    """Does what `asyncio.timeout` does, once the loop has run for `limit_s` in the block."""
+    """Ends the block like `asyncio.timeout`, but only once the loop has run for `limit_s`."""
     loop = asyncio.get_running_loop()
     steps_left = _STEPS
     timer: asyncio.TimerHandle
@@ -37,7 +37,7 @@ async def loop_timeout(limit_s: float) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def time_limit(limit_s: float, late: Exception) -> AsyncIterator[None]:
-    """Raises `late` when the block takes longer than `limit_s`; a TimeoutError of the block's own is left as it is."""
+    """Raises `late` if the block takes longer than `limit_s`; a TimeoutError of the block's own is left as it is."""
     scope = asyncio.timeout(limit_s)
     try:
         async with scope:

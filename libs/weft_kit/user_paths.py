@@ -1,12 +1,12 @@
-"""Paths as people write them: relative to where they stand, or from a home folder."""
+"""Paths as people write them, which may begin with a home folder."""
 
 from pathlib import Path
 
 
 def expanded(path: Path) -> Path:
-    """Returns the path with `~` or `~NAME` at its beginning replaced by that home folder.
+    """Returns the path with `~` or `~NAME` at its beginning replaced by the home folder.
 
-    A shell does it for the words of a command alone: not in --option=~/x, in a file, or in a service's settings.
+    A shell does this only for whole words of a command: not in --option=~/x, in a file, or in a service's settings.
 
     Raises:
         ValueError: there is no such home folder.

@@ -1,4 +1,4 @@
-"""One chat completion as asked for, and the answer that follows from it."""
+"""A chat completion request, and the answer that follows from it."""
 
 import hashlib
 import json
@@ -16,7 +16,9 @@ _WORDS = tuple(onset + rime for onset in _ONSETS for rime in _RIMES)
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a client asked; `script_query` is what followed a "?" in the model's name."""
+    """A client's request. `script_query` is the header `x-mock-script`, or else what followed a "?" in the model's
+    name.
+    """
 
     model: str
     script_query: str
@@ -27,7 +29,7 @@ class ChatRequest:
 
     @classmethod
     def parse(cls, body: bytes, headers: dict[str, str]) -> "ChatRequest":
-        """Raises ValueError when the body is not a chat completion request."""
+        """Parses a request. Raises ValueError when the body is not a chat completion request."""
         asked = json.loads(body)
         if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
             raise ValueError("the body must be a JSON object with a list of messages")  # noqa: TRY004 - bad input
@@ -43,7 +45,7 @@ class ChatRequest:
 
     @property
     def wants_json(self) -> bool:
-        """Whether the answer is to be JSON."""
+        """Whether the request asks for JSON."""
         return (self.body.get("response_format") or {}).get("type") in {"json_object", "json_schema"}
 
     @property
@@ -54,14 +56,14 @@ class ChatRequest:
 
 
 def answer_to(prompt: str, tokens: int, *, as_json: bool = False) -> str:
-    """What the mock says to this one question, every time it is asked: tests compare it with what arrived."""
+    """Returns the mock's answer to a conversation of this one question: always the same, so tests can compare it."""
     return "".join(answer_tokens(Script(tokens=tokens), [{"role": "user", "content": prompt}], as_json=as_json))
 
 
 def answer_tokens(script: Script, messages: Sequence[dict[str, Any]], *, as_json: bool = False) -> list[str]:
-    """Returns the answer's tokens.
+    """Returns the answer's tokens: the script's text, or words that depend only on the messages.
 
-    The script's text, or words that depend on nothing but the messages, perhaps as JSON.
+    `as_json` wraps the words as a JSON object.
     """
     if script.text:
         return re.findall(r"\s*\S+|\s+$", script.text)
@@ -77,7 +79,7 @@ def answer_tokens(script: Script, messages: Sequence[dict[str, Any]], *, as_json
 
 
 def usage(messages: Sequence[dict[str, Any]], completion_tokens: int) -> dict[str, int]:
-    """Token counts in the provider's own form; a prompt token is a word."""
+    """Returns token counts in the provider's own form; each word of the prompt counts as a token."""
     prompt_tokens = sum(len(str(message.get("content", "")).split()) for message in messages)
     return {
         "prompt_tokens": prompt_tokens,

@@ -1,4 +1,4 @@
-"""One client connection: requests in, performances out, and whether the client stayed to the end."""
+"""One client connection: requests come in, answers go out, one at a time, until the client leaves."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ class MockConnection(asyncio.Protocol):
         self._opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Starts an answer when a request is whole."""
+        """Starts an answer when a request is complete."""
         try:
             self._waiting.extend(self._reader.feed(data))
         except ValueError:
@@ -42,7 +42,7 @@ class MockConnection(asyncio.Protocol):
         self._answer_next()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Stops the answer nobody reads any more."""
+        """Stops the answer: it has no reader any more."""
         self._waiting.clear()
         if self._task is not None:
             self._task.cancel()

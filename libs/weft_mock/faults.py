@@ -18,12 +18,12 @@ _AFTER_SOME_TOKENS = frozenset(
 
 
 def content_type(fault: Fault, right: str) -> str:
-    """Returns the label of the body."""
+    """Returns the content type to send: the right one, unless the fault is to send a wrong one."""
     return "text/plain" if fault is Fault.WRONG_CONTENT_TYPE else right
 
 
 def spoilt_events(script: Script, model: str, events: list[bytes]) -> list[bytes]:
-    """Returns the events that leave before the ending: all, or some and then a strange one."""
+    """Returns the events to send before the ending: all of them, or the first ones and then perhaps a malformed one."""
     if script.fault not in _AFTER_SOME_TOKENS:
         return events
     return events[: script.at_token] + _strange_event(script, model)
@@ -42,7 +42,7 @@ def _strange_event(script: Script, model: str) -> list[bytes]:
 
 
 def spoilt_ending(fault: Fault, model: str, end: bytes) -> bytes:
-    """What follows the events on the wire; `end` is the finish reason and the usage."""
+    """Returns what follows the events on the wire; `end` is the finish reason and the usage."""
     if fault is Fault.NONE:
         return wire.chunk(end + sse.DONE) + wire.LAST_CHUNK
     if fault in {Fault.HANG, Fault.CLOSE}:
@@ -61,7 +61,7 @@ def spoilt_ending(fault: Fault, model: str, end: bytes) -> bytes:
 
 
 def spoilt_body(fault: Fault, body: bytes) -> bytes:
-    """Returns the JSON body of an answer that is not streamed."""
+    """Returns the JSON body of an answer that is not streamed, damaged as the fault says."""
     match fault:
         case Fault.BAD_JSON:
             return body[: len(body) // 2]
@@ -72,7 +72,7 @@ def spoilt_body(fault: Fault, body: bytes) -> bytes:
 
 
 def spoilt_reply(fault: Fault, reply: bytes) -> bytes:
-    """Returns the bytes of a whole reply that leave; cut faults keep the last ones back."""
+    """Returns the bytes of a complete reply that are sent; faults that cut it short hold back the end."""
     match fault:
         case Fault.HANG_AFTER_HEADERS:
             return reply[: reply.index(b"\r\n\r\n") + 4]

@@ -1,4 +1,4 @@
-"""What the mock was asked, and which streams were left: for tests in other processes."""
+"""What the mock was asked, and which answers were abandoned: for tests in other processes."""
 
 import time
 from collections import deque
@@ -12,15 +12,15 @@ _KEPT_ABORTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class LeftStream:
-    """An answer that its client did not wait for."""
+    """An answer whose client left before it was complete."""
 
     prompt: str
     after_s: float  # since the request was read
-    unix_s: float  # when the client was gone
+    unix_s: float  # when the client left
 
 
 class Ledger:
-    """Counts requests by prompt and keeps the latest aborts; of both, the oldest go first when there are too many."""
+    """Counts requests by prompt and lists aborts; when there are too many of either, the oldest are dropped."""
 
     def __init__(self) -> None:
         self.prompts: dict[str, int] = {}
@@ -39,5 +39,5 @@ class Ledger:
 
 
 def prompt_of(messages: list[dict[str, Any]]) -> str:
-    """Returns the last message's text, as far as the ledger keeps it."""
+    """Returns the last message's text, cut to what the ledger keeps."""
     return str(messages[-1].get("content") or "")[:PROMPT_CHARACTERS] if messages else ""

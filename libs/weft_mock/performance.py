@@ -9,12 +9,12 @@ from weft_mock import faults, sse, wire
 from weft_mock.chat import ChatRequest, answer_tokens, usage
 from weft_mock.script import Fault, Script
 
-_STAMP = b"data: the time\n\n"  # stands for a token that is made when it leaves
+_STAMP = b"data: the time\n\n"  # a placeholder for a token that is made when it is sent
 _PAGE = b"<!doctype html><html><body><h1>Bad gateway</h1></body></html>"
 
 
 class Line(Protocol):
-    """The connection, as far as a performance needs it."""
+    """The part of a connection that a performance needs."""
 
     def write(self, data: bytes) -> None:
         """Sends bytes."""
@@ -44,7 +44,7 @@ class Performance:
         self._counts = usage(chat.messages, len(self._events)) if script.usage else None
 
     async def play(self) -> None:
-        """Sends the answer; is cancelled when the client leaves."""
+        """Sends the answer. The connection cancels this when the client leaves."""
         script = self._script
         if script.fault is Fault.HANG_BEFORE_HEADERS:
             await _forever()
@@ -82,7 +82,7 @@ class Performance:
         return sse.usage(self._chat.model, self._counts)
 
     async def _send_paced(self, events: list[bytes], ending: bytes) -> None:
-        """Everything in one write, or an event at a time when the script gives a pace."""
+        """Sends everything in one write, or one event at a time when the script gives a pace."""
         if self._script.tokens_per_second == 0:
             await asyncio.sleep(0)  # the first token leaves on its own
             await self._send(wire.chunk(b"".join(map(self._leaving, events))) + ending)
@@ -119,7 +119,7 @@ class Performance:
                 await asyncio.sleep(self._script.piece_s)
 
     async def _leave(self) -> None:
-        """What happens to the connection behind the last byte."""
+        """Does to the connection what the script's fault does after the last byte."""
         await asyncio.sleep(0)  # the event loop sends what was written before the connection goes
         match self._script.fault:
             case Fault.HANG | Fault.HANG_AFTER_HEADERS:

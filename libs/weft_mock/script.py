@@ -1,4 +1,4 @@
-"""What the mock does with one request: what it says, how fast, and where it misbehaves."""
+"""What the mock does with one request: what it answers, how fast, and how it misbehaves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 
 class Fault(StrEnum):
-    """One way of misbehaving. Those that act "after `at_token`" first send that many tokens."""
+    """A way of misbehaving. Those marked "after `at_token`" first send that many tokens."""
 
     NONE = "none"
     HANG_BEFORE_HEADERS = "hang-before-headers"
@@ -22,15 +22,15 @@ class Fault(StrEnum):
     INVALID_UTF8 = "invalid-utf8"  # after `at_token`: an event that is not UTF-8
     HUGE_EVENT = "huge-event"  # after `at_token`: one event of `huge_bytes`
     NO_DONE = "no-done"  # a finish reason and the usage, then the end of the body without [DONE]
-    TWO_ENDS = "two-ends"  # finish reason and [DONE], twice
-    TOKENS_AFTER_END = "tokens-after-end"  # one more token behind [DONE]
+    TWO_ENDS = "two-ends"  # a finish reason and [DONE], twice
+    TOKENS_AFTER_END = "tokens-after-end"  # one more token after [DONE]
     HTML = "html"  # an HTML page, with the script's status
     WRONG_CONTENT_TYPE = "wrong-content-type"  # the right body, labelled text/plain
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call the answer makes."""
+    """A tool call in the answer."""
 
     name: str
     arguments_json: str
@@ -44,7 +44,7 @@ class Script:
     tokens: int = 32
     tokens_per_second: float = 0.0  # 0: as fast as possible
     text: str = ""  # empty: `tokens` words derived from the prompt
-    stamp: bool = False  # `tokens` times, in nanoseconds since 1970, each taken as its token leaves; in place of text
+    stamp: bool = False  # in place of text: `tokens` timestamps in ns since 1970, each taken when its token is sent
     tool_calls: tuple[ToolCall, ...] = ()  # in place of text
     finish_reason: str = "stop"
     usage: bool = True
@@ -53,7 +53,7 @@ class Script:
     fault: Fault = Fault.NONE
     at_token: int = 2
     huge_bytes: int = 4 << 20
-    piece_bytes: int = 0  # trickle: cut the stream into pieces of this size, whatever they tear apart
+    piece_bytes: int = 0  # trickle: send the stream in pieces of this size, wherever that cuts it
     piece_s: float = 0.001  # pause after each piece
 
 
@@ -86,10 +86,10 @@ _FIELDS: dict[str, Callable[[str], Any]] = {
 
 
 def rewritten(script: Script, query: str) -> Script:
-    """Returns the script with the fields a query string names: `status=429&retry_after=2`.
+    """Returns the script with fields changed by a query string, such as `status=429&retry_after=2`.
 
     Raises:
-        ValueError: a field or its value is not known.
+        ValueError: a field is unknown, or its value is invalid.
     """
     changes: dict[str, Any] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):

@@ -15,7 +15,7 @@ from weft_mock.ledger import Ledger
 from weft_mock.performance import Performance, error_body
 from weft_mock.script import Script, rewritten
 
-_KEPT = 1000  # requests and aborts nobody has awaited yet
+_KEPT = 1000  # requests, and aborts, that were not awaited yet
 _T = TypeVar("_T")
 
 
@@ -34,7 +34,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """A request whose client left before the answer was whole."""
+    """A request whose client left before the answer was complete."""
 
     chat: ChatRequest
     after_s: float  # since the request was read
@@ -44,11 +44,12 @@ class Abort:
 class MockProvider:
     """Serves POST /v1/chat/completions, GET /v1/models and, for tests in other processes, what it has seen.
 
-    GET /stats counts everything, GET /prompts the requests by prompt (its first 200 characters), GET /aborts lists the
-    latest streams that were left.
+    GET /stats counts everything, GET /prompts counts the requests by prompt (its first 200 characters), GET /aborts
+    lists the latest abandoned answers.
 
-    Given several scripts, each serves one request and the last serves all that follow. A request's own script,
-    in `x-mock-script` or behind a "?" in the model's name, changes single fields: `mock?status=429&retry_after=1`.
+    With several scripts, each serves one request, and the last one serves all that follow. A request can change single
+    fields of its script, in the header `x-mock-script` or after a "?" in the model's name:
+    `mock?status=429&retry_after=1`.
     """
 
     def __init__(self, *scripts: Script) -> None:
@@ -64,16 +65,16 @@ class MockProvider:
         self._scripts = deque(scripts)
 
     async def next_request(self) -> ChatRequest:
-        """Returns the oldest request not returned before; waits for one."""
+        """Returns the oldest request not returned yet; waits for one if there is none."""
         return await self._requests.get()
 
     async def next_abort(self) -> Abort:
-        """Returns the oldest abort not returned before; waits for one."""
+        """Returns the oldest abort not returned yet; waits for one if there is none."""
         return await self._aborts.get()
 
     @asynccontextmanager
     async def running(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serves while entered; gives the base URL, which ends in /v1."""
+        """Serves while the context lasts; yields the base URL, which ends in /v1."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
             lambda: MockConnection(self._answer, self._opened, self._closed), host, port, backlog=1024
@@ -153,7 +154,7 @@ def _show(connection: MockConnection, value: object) -> None:
 
 
 def _record(queue: asyncio.Queue[_T], item: _T) -> None:
-    """Keeps the latest items: a bench that awaits none must not grow."""
+    """Keeps only the latest items, so that a bench that awaits none of them does not grow."""
     if queue.full():
         queue.get_nowait()
     queue.put_nowait(item)

@@ -10,13 +10,13 @@ from weft_mock.script import ToolCall
 DONE = b"data: [DONE]\n\n"
 ERROR = b'data: {"error":{"message":"the mock was told to fail here","type":"server_error","code":"mock_error"}}\n\n'
 NOT_JSON = b'data: {"choices":[{"delta":{"content":\n\n'
-_CREATED = 1_700_000_000  # fixed, so that equal requests have equal answers
+_CREATED = 1_700_000_000  # fixed, so that equal requests get equal answers
 _ID = "chatcmpl-mock"
 
 
 @cache
 def _frame(model: str) -> tuple[bytes, bytes]:
-    """What stands before and after a token's JSON string in its event; the same for every token of a model."""
+    """Returns what comes before and after a token's JSON string in its event: the same for every token of a model."""
     before, after = _event(model, [{"index": 0, "delta": {"content": "\0"}, "finish_reason": None}]).split(b'"\\u0000"')
     return before, after
 
@@ -38,19 +38,19 @@ def _quoted(token: str) -> bytes:
 
 
 def tokens(model: str, texts: Sequence[str]) -> list[bytes]:
-    """One event a token."""
+    """Returns one event per token."""
     before, after = _frame(model)
     return [before + _quoted(text) + after for text in texts]
 
 
 def not_utf8(model: str) -> bytes:
-    """Returns a token's event with bytes that no text contains."""
+    """Returns a token's event with bytes that are not UTF-8."""
     before, after = _frame(model)
     return before + b'"\xff\xfe"' + after
 
 
 def tool_calls(model: str, calls: Sequence[ToolCall]) -> list[bytes]:
-    """Two events a call: its name with half of its arguments, then the other half."""
+    """Returns two events per call: its name with half of its arguments, then the other half."""
     deltas: list[dict[str, Any]] = []
     for index, call in enumerate(calls):
         half = len(call.arguments_json) // 2
@@ -69,7 +69,7 @@ def finish(model: str, reason: str) -> bytes:
 
 
 def usage(model: str, counts: dict[str, int]) -> bytes:
-    """Returns the event that says what the answer cost."""
+    """Returns the event with the answer's token counts."""
     return _event(model, [], usage=counts)
 
 

@@ -12,7 +12,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request, whole."""
+    """A complete request."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class HttpRequest:
 
 
 class RequestReader:
-    """Cuts a connection's bytes into requests."""
+    """Splits a connection's bytes into requests."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -31,7 +31,7 @@ class RequestReader:
         """Yields the requests that `data` completes.
 
         Raises:
-            ValueError: this is not HTTP/1.1, or its body comes without a length.
+            ValueError: a request is not HTTP/1.1, or its body comes in chunks.
         """
         self._buffer += data
         while request := self._next():
@@ -63,7 +63,7 @@ def _parse_head(head: str) -> HttpRequest:
 
 
 def stream_head(status: int, content_type: str) -> bytes:
-    """Returns the head of an answer that comes in chunks."""
+    """Returns the head of a chunked answer."""
     return _head(status, content_type, "Transfer-Encoding: chunked\r\nCache-Control: no-cache\r\n")
 
 
@@ -74,7 +74,7 @@ def whole(status: int, content_type: str, body: bytes, retry_after: str = "") ->
 
 
 def chunk(data: bytes) -> bytes:
-    """Data as one chunk of a chunked body; no data is no chunk, because an empty one would end the body."""
+    """Returns data as one chunk of a chunked body; no data gives no chunk, because an empty one would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 

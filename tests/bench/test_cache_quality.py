@@ -1,4 +1,4 @@
-"""The cache's evaluation: what is asked of which shelf, what counts as right, and what is read only once."""
+"""The cache's evaluation: what is asked of which store, what counts as right, and what is read only once."""
 
 import numpy as np
 import pytest
@@ -9,63 +9,63 @@ from bench.cache_quality.pairs import Pair
 from bench.cache_quality.readings import Readings
 from bench.cache_quality.results import Result
 from bench.cache_quality.sections import Section, measure, render
-from bench.cache_quality.shelves import mixed, of_intents, of_pairs, out_of_scope, without_duplicate
+from bench.cache_quality.stores import mixed, of_intents, of_pairs, out_of_scope, without_duplicate
 from bench.cache_quality.word_swaps import swaps
 
 PAIRS = [Pair("a", "b", True), Pair("b", "c", True), Pair("a", "x", False), Pair("y", "z", False)]
 
 
-def place(shelf, question):
-    return next(number for number, entry in enumerate(shelf.stored) if entry.question == question)
+def place(store, question):
+    return next(number for number, entry in enumerate(store.stored) if entry.question == question)
 
 
-def asked(shelf):
-    return [ask.question for ask in shelf.asked]
+def asked(store):
+    return [ask.question for ask in store.asked]
 
 
-def test_on_a_shelf_of_pairs_every_text_has_its_own_answer_and_duplicates_of_duplicates_are_right():
-    shelf = of_pairs("letters", PAIRS, at_most=10)
-    assert sorted(entry.question for entry in shelf.stored) == list("abcxyz")
-    assert len({entry.told for entry in shelf.stored}) == 6
-    assert sorted(asked(shelf)) == ["b", "c"]
-    number = asked(shelf).index("c")
-    assert [text for text in "abxyz" if shelf.is_right(number, place(shelf, text))] == ["a", "b"]
+def test_in_a_store_of_pairs_every_text_has_its_own_answer_and_duplicates_of_duplicates_are_right():
+    store = of_pairs("letters", PAIRS, at_most=10)
+    assert sorted(entry.question for entry in store.stored) == list("abcxyz")
+    assert len({entry.told for entry in store.stored}) == 6
+    assert sorted(asked(store)) == ["b", "c"]
+    number = asked(store).index("c")
+    assert [text for text in "abxyz" if store.is_right(number, place(store, text))] == ["a", "b"]
 
 
 def test_what_is_labelled_different_is_told_from_what_nobody_compared():
-    shelf = of_pairs("letters", [*PAIRS, Pair("b", "x", False)], at_most=10)
-    number = asked(shelf).index("b")
-    assert [text for text in "xyz" if shelf.is_labelled_different(number, place(shelf, text))] == ["x"]
+    store = of_pairs("letters", [*PAIRS, Pair("b", "x", False)], at_most=10)
+    number = asked(store).index("b")
+    assert [text for text in "xyz" if store.is_labelled_different(number, place(store, text))] == ["x"]
 
 
 def test_what_has_no_duplicate_has_no_right_answer():
-    shelf = without_duplicate("letters", PAIRS, at_most=10)
-    assert sorted(asked(shelf)) == ["x", "y", "z"]
-    assert not any(shelf.is_right(number, found) for number in range(3) for found in range(len(shelf.stored)))
+    store = without_duplicate("letters", PAIRS, at_most=10)
+    assert sorted(asked(store)) == ["x", "y", "z"]
+    assert not any(store.is_right(number, found) for number in range(3) for found in range(len(store.stored)))
 
 
 @pytest.mark.parametrize(("unique", "answers"), [(True, 3), (False, 2)])
 def test_an_intents_texts_share_an_answer_or_have_their_own(unique, answers):
     stored = [("block my card", "block"), ("stop my card", "block"), ("new card", "order")]
-    shelf = of_intents("cards", stored, [("please block it", "block")], at_most=10, unique=unique)
-    assert len({entry.told for entry in shelf.stored}) == answers
-    assert [shelf.is_right(0, found) for found in range(3)] == [True, True, False]
-    assert not out_of_scope(shelf, "cards", ["hello"]).is_right(0, 0)
+    store = of_intents("cards", stored, [("please block it", "block")], at_most=10, unique=unique)
+    assert len({entry.told for entry in store.stored}) == answers
+    assert [store.is_right(0, found) for found in range(3)] == [True, True, False]
+    assert not out_of_scope(store, "cards", ["hello"]).is_right(0, 0)
 
 
-def test_on_a_mixed_shelf_an_intent_of_one_set_does_not_answer_that_of_another():
+def test_in_a_mixed_store_an_intent_of_one_set_does_not_answer_that_of_another():
     one, other = (of_intents(name, [(f"{name} text", "pay")], [("asked", "pay")], 1, unique=True) for name in "ab")
-    shelf = mixed("both", [one, other], of_each=1)
-    assert [[shelf.is_right(number, found) for found in range(2)] for number in range(2)] == [
+    store = mixed("both", [one, other], of_each=1)
+    assert [[store.is_right(number, found) for found in range(2)] for number in range(2)] == [
         [True, False],
         [False, True],
     ]
 
 
-def test_a_mixed_shelf_may_hold_one_twice_to_ask_of_it_what_nothing_answers():
-    shelf = mixed("both", [of_pairs("a", PAIRS, 10), without_duplicate("b", PAIRS, 10)], of_each=10)
-    assert len(shelf.stored) == 6
-    right = {ask.question: sum(shelf.is_right(i, found) for found in range(6)) for i, ask in enumerate(shelf.asked)}
+def test_a_mixed_store_may_hold_one_twice_to_ask_of_it_what_nothing_answers():
+    store = mixed("both", [of_pairs("a", PAIRS, 10), without_duplicate("b", PAIRS, 10)], of_each=10)
+    assert len(store.stored) == 6
+    right = {ask.question: sum(store.is_right(i, found) for found in range(6)) for i, ask in enumerate(store.asked)}
     assert right == {"b": 3, "c": 3, "x": 0, "y": 0, "z": 0}
 
 

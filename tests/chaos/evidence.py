@@ -16,7 +16,7 @@ from weft.gateway.v1 import gateway_pb2_grpc as rpc
 from weft.job.v1 import event_pb2, job_pb2
 from weft_client.connection import Connection
 from weft_kit.joblog import LogConfig, envelope_of
-from weft_kit.joblog.codec import StoredEvent, stored
+from weft_kit.joblog.events.codec import StoredEvent, stored
 from weft_kit.rpc.errors import WeftError
 
 _AT_ONCE = 24

@@ -11,7 +11,7 @@ from tests.support.transcript import text_of
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import envelope_of, text_hash
-from weft_kit.joblog.codec import StoredEvent
+from weft_kit.joblog.events.codec import StoredEvent
 
 _SUCCEEDED = job_pb2.JOB_STATE_SUCCEEDED
 

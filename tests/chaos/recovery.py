@@ -8,7 +8,7 @@ from tests.chaos.fault_runner import Dealt
 from tests.chaos.schedule import Action, Blow
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import StoredEvent
+from weft_kit.joblog.events.codec import StoredEvent
 
 _LOSES_WORKER = frozenset({Action.KILL, Action.BURY})
 _AGAIN = frozenset({"started", "rewound"})

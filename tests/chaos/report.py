@@ -11,7 +11,7 @@ from tests.chaos.fault_runner import Dealt
 from tests.chaos.ledger import Verdict
 from tests.chaos.recovery import Recovery, of_submits, of_workers
 
-from weft_kit.joblog.codec import StoredEvent
+from weft_kit.joblog.events.codec import StoredEvent
 
 _SHOWN = 20
 

@@ -11,7 +11,7 @@ from tests.chaos.orders import FLAVOURS, Order, Way
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import new_job_id, project, text_hash
-from weft_kit.joblog.codec import StoredEvent
+from weft_kit.joblog.events.codec import StoredEvent
 
 BRIEF = FLAVOURS[0]
 ORDER = Order(

@@ -8,7 +8,7 @@ from tests.chaos.recovery import of_submits, of_workers
 from tests.chaos.schedule import Action, Blow
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog.codec import StoredEvent
+from weft_kit.joblog.events.codec import StoredEvent
 
 STARTED, DELTA, DONE = event_pb2.Started(), event_pb2.Delta(text="a"), event_pb2.Done()
 RETRIED = event_pb2.Started(previous=job_pb2.Attempt(number=1))

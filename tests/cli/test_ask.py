@@ -79,53 +79,60 @@ async def test_options_that_do_not_go_together_are_a_mistake_of_the_command_line
     assert told in err
 
 
-async def test_every_option_of_a_request_reaches_it(asking, tmp_path):
-    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
-    (tmp_path / "tools.json").write_text(json.dumps([TOOL]))
-    (tmp_path / "talk.jsonl").write_text("\n".join(map(json.dumps, TALK)))
-    (tmp_path / "system.txt").write_text("Answer in one word.")
-    given = {
+def every_option(folder):
+    """Every option of a request, and the files that some of them name."""
+    (folder / "schema.json").write_text(json.dumps(SCHEMA))
+    (folder / "tools.json").write_text(json.dumps([TOOL]))
+    (folder / "talk.jsonl").write_text("\n".join(map(json.dumps, TALK)))
+    (folder / "system.txt").write_text("Answer in one word.")
+    return {
         "--label": "run=7",
         "--priority": "low",
         "--request-id": "r-1",
         "--webhook": "https://receiver.example/hook",
-        "--schema": tmp_path / "schema.json",
-        "--tools": tmp_path / "tools.json",
+        "--schema": folder / "schema.json",
+        "--tools": folder / "tools.json",
         "--tool-choice": "required",
         "--stop": "END",
         "--seed": 7,
         "--temperature": 0.5,
         "--top-p": 0.9,
         "--max-tokens": 5,
-        "--system": f"@{tmp_path / 'system.txt'}",
-        "--history": tmp_path / "talk.jsonl",
+        "--system": f"@{folder / 'system.txt'}",
+        "--history": folder / "talk.jsonl",
         "--timeout-s": 60,
         "--max-attempts": 2,
         "--max-backoff-s": 1.5,
         "--on-outage": "fail",
     }
-    (code, _, _), asked = await asking("hi", *(str(part) for pair in given.items() for part in pair))
+
+
+ASKED_FOR = {
+    "labels": {"run": "7"},
+    "priority": "low",
+    "webhook_url": "https://receiver.example/hook",
+    "json_schema": SCHEMA,
+    "tools": [TOOL],
+    "tool_choice": "required",
+    "stop": ["END"],
+    "seed": 7,
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "max_tokens": 5,
+    "system": "Answer in one word.",
+    "history": TALK,
+    "timeout_s": 60,
+    "max_attempts": 2,
+    "max_backoff_s": 1.5,
+    "on_outage": "fail",
+}
+"""What `every_option` asks for."""
+
+
+async def test_every_option_of_a_request_reaches_it(asking, tmp_path):
+    (code, _, _), asked = await asking("hi", *(str(part) for pair in every_option(tmp_path).items() for part in pair))
     assert (code, asked.request_id) == (0, "r-1")
-    assert asked.request == chat(
-        "hi",
-        labels={"run": "7"},
-        priority="low",
-        webhook_url="https://receiver.example/hook",
-        json_schema=SCHEMA,
-        tools=[TOOL],
-        tool_choice="required",
-        stop=["END"],
-        seed=7,
-        temperature=0.5,
-        top_p=0.9,
-        max_tokens=5,
-        system="Answer in one word.",
-        history=TALK,
-        timeout_s=60,
-        max_attempts=2,
-        max_backoff_s=1.5,
-        on_outage="fail",
-    )
+    assert asked.request == chat("hi", **ASKED_FOR)
     assert [job_pb2.OnOutage.Name(asked.request.retry_policy.on_outage), len(asked.request.messages)] == [
         "ON_OUTAGE_FAIL",
         4,

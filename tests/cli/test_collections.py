@@ -92,7 +92,7 @@ async def test_a_collections_language_is_set_and_shown(at):
     assert (code, err) == (0, "")
     facts = [" ".join(line.split()) for line in out.splitlines()]
     assert "language german" in facts
-    assert "chunks in english 1,200, german 3 (being analysed anew)" in facts
+    assert "chunks in english 1,200, german 3 (being analysed again)" in facts
 
 
 async def test_documents_show_their_language(at):

@@ -98,7 +98,7 @@ async def test_a_restart_with_a_broken_file_says_that_the_last_good_one_is_in_fo
         await running.part(name).start()
     code, said = await weft.run("status")
     assert code == 0
-    assert said.count("the last good one is in force until it is mended") == 2
+    assert said.count("the last good one is in force until it is corrected") == 2
     code, said = await weft.run("models")
     assert (code, "the last good one is in force" in said) == (0, True)
     write(folder, GOOD)

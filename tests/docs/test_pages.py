@@ -37,8 +37,9 @@ NAMED = {
     "services/retrieval/weft_retrieval/formats/outline.py": ("Parsed",),
     "services/retrieval/weft_retrieval/formats/draft.py": ("Draft",),
     "services/retrieval/weft_retrieval/formats/encodings.py": ("unreadable",),
-    "services/retrieval/weft_retrieval/formats/kinds.py": ("ContentType",),
-    "services/retrieval/weft_retrieval/formats/__init__.py": ("_READERS",),
+    "services/retrieval/weft_retrieval/formats/document_format.py": ("DocumentFormat",),
+    "services/retrieval/weft_retrieval/formats/registry.py": ("FORMATS",),
+    "libs/weft_kit/document_names.py": ("ContentType",),
     "services/cache/weft_cache/semantic/calibration.py": ("CALIBRATED_FOR",),
 }
 

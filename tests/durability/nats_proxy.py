@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.support.tcp_proxy import End, TcpProxy
 
-from weft_kit.joblog.ids import KINDS
+from weft_kit.joblog.events.ids import KINDS
 
 _SIZED = {b"PUB": 1, b"HPUB": 2, b"MSG": 1, b"HMSG": 2}
 """Verbs that a payload follows, and how many sizes end their line; the last one is the payload's."""

@@ -1,6 +1,6 @@
 """Promise 5: with a `request_id`, SubmitJob and Generate are idempotent through every gateway, and over its death.
 
-That a repeat is told from a reuse by the hash of the request, as a rule: tests/gateway/jobs/test_jobs.py.
+That a repeat is told from a reuse by the hash of the request, as a rule: tests/gateway/jobs/test_repeats.py.
 """
 
 from uuid import uuid4

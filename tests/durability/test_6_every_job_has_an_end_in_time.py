@@ -1,6 +1,7 @@
 """Promise 6: a job past its `expire_time` ends EXPIRED: in the queue without a provider, running with its tokens kept.
 
-That a call's deadline counts only with `expire_with_call`, for every kind of call: tests/gateway/jobs/test_jobs.py.
+That a call's deadline counts only with `expire_with_call`, for every kind of call:
+tests/gateway/jobs/test_deadlines.py.
 """
 
 import pytest

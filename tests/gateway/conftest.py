@@ -27,6 +27,11 @@ OPERATOR_TOKEN = "operator-token"
 SIGNING_KEY = "a key of at least thirty-two characters"
 NOBODY = "127.0.0.1:9"
 
+# What the fixtures `ask`, `refused` and `work` are.
+Ask = Callable[..., job_pb2.GenerationRequest]
+Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
+Work = Callable[..., Awaitable[event_pb2.Done]]
+
 CATALOG = """
 [providers.local]
 kind = "inference"
@@ -174,7 +179,7 @@ async def receiver() -> AsyncIterator[WebhookReceiver]:
 
 
 @pytest.fixture
-def ask() -> Callable[..., job_pb2.GenerationRequest]:
+def ask() -> Ask:
     """Makes requests that are right, but for what a test changes."""
 
     def make(text: str = "Why is the sky blue?", **fields: Any) -> job_pb2.GenerationRequest:
@@ -185,7 +190,7 @@ def ask() -> Callable[..., job_pb2.GenerationRequest]:
 
 
 @pytest.fixture
-def refused() -> Callable[[Awaitable[Any]], Awaitable[Any]]:
+def refused() -> Refused:
     """Awaits a call that must fail; returns what a Weft client makes of its error."""
 
     async def expect(call: Awaitable[Any]) -> Any:
@@ -199,7 +204,7 @@ def refused() -> Callable[[Awaitable[Any]], Awaitable[Any]]:
 
 
 @pytest.fixture
-def work(log: JobLog) -> Callable[..., Awaitable[event_pb2.Done]]:
+def work(log: JobLog) -> Work:
     """Does what a worker does with a queued job: writes tokens and the end into the log."""
 
     async def run(job: job_pb2.Job, *words: str) -> event_pb2.Done:

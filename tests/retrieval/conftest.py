@@ -3,9 +3,14 @@
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -17,6 +22,7 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import CallContext, bound
 from weft_kit.rpc.server import Server, Service
 from weft_retrieval.config import Config
+from weft_retrieval.document_processes.fork_client import ForkServerCommand
 from weft_retrieval.server import retrieval
 
 DIMENSIONS = 64
@@ -117,6 +123,30 @@ ClientOf = Callable[[str], Client]
 Running = Callable[..., AbstractAsyncContextManager[ClientOf]]
 
 
+@pytest.fixture(scope="session")
+def loaded_fork_servers() -> Iterator[ForkServerCommand]:
+    """Fork servers that start at once. Those that come of the command itself: `fork_server`."""
+    name = f"weft-{uuid4().hex}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen()
+        loaded = subprocess.Popen([sys.executable, "-m", "tests.retrieval.loaded_fork_server"], stdin=listener.fileno())
+    connect = str(Path(__file__).with_name("connect_fork_server.py"))
+
+    def command(tokenizer: Path | None, window_tokens: int) -> list[str]:
+        return [sys.executable, "-IS", connect, name, str(window_tokens), *([str(tokenizer)] if tokenizer else [])]
+
+    yield command
+    loaded.kill()
+    loaded.wait()
+
+
+@pytest.fixture
+def forking(loaded_fork_servers: ForkServerCommand) -> ForkServerCommand:
+    """What starts the processes for documents of a test's services."""
+    return loaded_fork_servers
+
+
 @pytest.fixture
 def embedder() -> WordEmbedder:
     return WordEmbedder()
@@ -132,14 +162,14 @@ async def inference(embedder: WordEmbedder) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def running(inference: str) -> Running:
+def running(inference: str, forking: ForkServerCommand) -> Running:
     """Starts retrieval services with settings of one's own; each gives clients by tenant."""
 
     @asynccontextmanager
     async def run(postgres_url: str, **settings: Any) -> AsyncIterator[ClientOf]:
         defaults = {"listen": "127.0.0.1:0", "inference_target": inference, "grace_s": 0}
         config = Config(**{**defaults, "postgres_url": postgres_url, **settings})
-        async with retrieval(config) as server, Channel(server.address, "retrieval") as channel:
+        async with retrieval(config, forking=forking) as server, Channel(server.address, "retrieval") as channel:
             yield lambda tenant: Client(channel, tenant)
 
     return run

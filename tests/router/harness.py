@@ -14,7 +14,7 @@ from tests.support.waiting import until
 from weft.common.v1 import chat_pb2
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import AlreadyAccepted, JobLog, Lease, Leases, new_job_id
-from weft_kit.joblog.codec import from_message
+from weft_kit.joblog.events.codec import from_message
 from weft_kit.rpc.server import Server
 from weft_router.config import Config
 from weft_router.server import router
@@ -111,6 +111,11 @@ class Harness:
         """All events of a job, once it is done."""
         async with asyncio.timeout(20), self.log.follow(job_id) as events:
             return [event async for event in events]
+
+    async def run(self, request: job_pb2.GenerationRequest | None = None, **settings: Any) -> list[event_pb2.JobEvent]:
+        """All events of one job, which a router of its own runs."""
+        async with self.routing(**settings):
+            return await self.events(await self.submit(request))
 
     async def done(self, job_id: str) -> event_pb2.Done:
         return (await self.events(job_id))[-1].done

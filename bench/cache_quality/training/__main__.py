@@ -1,6 +1,6 @@
 """Trains the verifier, and writes its difference to MiniLM: python -m bench.cache_quality.training --data FOLDER.
 
-Wants PyTorch beside what the mesh wants (an environment with vLLM has it); the mesh runs the result without.
+Needs PyTorch in addition to the mesh's dependencies (an environment with vLLM has it); the mesh runs without it.
 """
 
 import argparse
@@ -49,14 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     evaldata.add_option(parser)
     parser.add_argument("--sets", type=Path, help="folder of the other sets (docs/cache.md)")
     parser.add_argument("--minilm", type=Path, required=True, help="folder of model.safetensors and tokenizer.json")
-    parser.add_argument("--out", type=Path, default=_OUT)
-    parser.add_argument("--start", type=Path, help="go on from this difference; default: MiniLM as it is")
-    parser.add_argument("--seed", type=int, default=3, help="of what is drawn")
+    parser.add_argument("--out", type=Path, default=_OUT, help="where to write the result")
+    parser.add_argument("--start", type=Path, help="continue from this difference; default: plain MiniLM")
+    parser.add_argument("--seed", type=int, default=3, help="seed of the random choices")
     parser.add_argument("--rate", type=float, default=2e-4, help="the highest learning rate")
-    parser.add_argument("--share", type=float, default=1.0, help="of the usual number of pairs: .01 for a trial")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the usual number of pairs: .01 for a trial")
     parser.add_argument("--passes", type=int, default=1, help="how often all pairs are read")
-    parser.add_argument("--minutes", type=float, default=600, help="stops after so many, if that is earlier")
-    parser.add_argument("--processes", type=int, default=2, help="of one thread each")
+    parser.add_argument("--minutes", type=float, default=600, help="stop after this many minutes, if that is earlier")
+    parser.add_argument("--processes", type=int, default=2, help="number of processes, with one thread each")
     return parser
 
 

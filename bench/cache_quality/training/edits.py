@@ -1,4 +1,4 @@
-"""Edits of a text that change what may be answered, and edits that do not: what labelled pairs have too little of."""
+"""Edits of a text that change which answers are right, and edits that do not: labelled pairs have too few of both."""
 
 import random
 import re
@@ -61,17 +61,17 @@ _PERSONAL: Final = re.compile(
 
 
 def other_word(text: str, rng: random.Random) -> str | None:
-    """An opposite, another unit, another day, another pronoun, another of its kind."""
+    """Replaces a word with its opposite, or with another unit, day, pronoun or word of its kind."""
     return _replaced(text, rng, EXCLUSIVE)
 
 
 def synonym(text: str, rng: random.Random) -> str | None:
-    """A word that means the same."""
+    """Replaces a word with one that means the same."""
     return _replaced(text, rng, SYNONYMS)
 
 
 def other_number(text: str, rng: random.Random) -> str | None:
-    """Another amount or year."""
+    """Replaces an amount or a year."""
     found = list(re.finditer(r"\d+", text))
     if not found:
         return None
@@ -82,7 +82,7 @@ def other_number(text: str, rng: random.Random) -> str | None:
 
 
 def negated(text: str, rng: random.Random) -> str | None:
-    """The opposite. A yes-or-no question asks the same when negated, so those are left alone."""
+    """Negates a text. A yes-or-no question asks the same when negated, so those are left alone."""
     if re.match(r"(is|are|do|does|did|can|could|will|would|should|has|have|was|were|am)\b", text, re.IGNORECASE):
         return None
     if re.match(r"what (is|are)\b|how (is|are)\b|what's\b", text, re.IGNORECASE):
@@ -96,7 +96,7 @@ def negated(text: str, rng: random.Random) -> str | None:
 
 
 def affirmed(text: str, _: random.Random) -> str | None:
-    """A negation taken away."""
+    """Removes a negation."""
     if re.match(r"(isn|aren|don|doesn|didn|can|couldn|won|wouldn|shouldn)'?t", text, re.IGNORECASE):
         return None
     made = re.sub(r"\b(ca|wo|\w+)n't\b|\b(?:not|never) ", lambda found: _whole(found.group(1)), text, count=1)
@@ -104,12 +104,12 @@ def affirmed(text: str, _: random.Random) -> str | None:
 
 
 def _whole(helper: str | None) -> str:
-    """What is left of can't, won't, isn't."""
+    """Returns what is left of can't, won't or isn't without its negation."""
     return {"ca": "can", "wo": "will"}.get(helper or "", helper or "")
 
 
 def swapped(text: str, rng: random.Random) -> str | None:
-    """Two nouns changed places, as far as the words before them tell what is one."""
+    """Swaps two nouns, recognised by the words before them."""
     words = text.split()
     places = [place for place in range(1, len(words)) if _bare(words[place - 1]) in _BEFORE_NOUNS]
     places = [place for place in places if len(_bare(words[place])) > 2 and _bare(words[place]) not in COMMON]
@@ -124,7 +124,7 @@ def swapped(text: str, rng: random.Random) -> str | None:
 
 
 def swapped_roles(text: str, rng: random.Random) -> str | None:
-    """Who does it and to whom changed places: from A to B becomes from B to A."""
+    """Swaps who does something and to whom: from A to B becomes from B to A."""
     found = [*_ROLES.finditer(text), *_DIRECTED.finditer(text)]
     found = [one for one in found if not {one.group(1).lower(), one.group(4).lower()} & COMMON]
     if not found or _SYMMETRIC.search(text):
@@ -135,7 +135,7 @@ def swapped_roles(text: str, rng: random.Random) -> str | None:
 
 
 def swapped_owners(text: str, rng: random.Random) -> str | None:
-    """Mine became yours, theirs or hers."""
+    """Replaces mine with yours, theirs or hers."""
     owners = ("my", "your", "his", "her", "their")
     found = list(re.finditer(rf"\b({'|'.join(owners)})\b", text, re.IGNORECASE))
     if not found:
@@ -146,7 +146,7 @@ def swapped_owners(text: str, rng: random.Random) -> str | None:
 
 
 def swapped_persons(text: str, _: random.Random) -> str | None:
-    """Who asked is now asked. With how and why and what both mean anyone, so those are left alone."""
+    """Swaps I and you. After how, why and what both mean anyone, so those are left alone."""
     if not _PERSONAL.match(text):
         return None
     made = re.sub(r"\b([Ii]|[Yy]ou|me)\b", lambda found: "I" if found.group().lower() == "you" else "you", text)
@@ -154,7 +154,7 @@ def swapped_persons(text: str, _: random.Random) -> str | None:
 
 
 def swapped_sides(text: str, _: random.Random) -> str | None:
-    """Both sides of an `and`, `or` or `vs` changed places, which asks the same."""
+    """Swaps the sides of an `and`, `or` or `vs`, which asks the same."""
     words = text.split()
     for place in range(2, len(words) - 1):
         left, link, right = words[place - 1 : place + 2]
@@ -172,7 +172,7 @@ def swapped_sides(text: str, _: random.Random) -> str | None:
 
 
 def moved(text: str, _: random.Random) -> str | None:
-    """A clause at the front went to the end, or the other way round."""
+    """Moves a clause from the front to the end, or the other way round."""
     mark = re.search(r"[?.!]*$", text)
     end = mark.group() if mark else ""
     body = text[: len(text) - len(end)]
@@ -185,7 +185,7 @@ def moved(text: str, _: random.Random) -> str | None:
 
 
 def reopened(text: str, rng: random.Random) -> str | None:
-    """Another opening that asks the same."""
+    """Replaces the opening with another one that asks the same."""
     low = text.lower()
     for openings in _OPENINGS:
         old = next((one for one in openings if low.startswith(one + " ")), None)
@@ -196,13 +196,13 @@ def reopened(text: str, rng: random.Random) -> str | None:
 
 
 def polite(text: str, rng: random.Random) -> str | None:
-    """The same in a friendlier voice."""
+    """Asks the same more politely."""
     shape = rng.choice(_PREFIXES)
     return shape.format(text if shape.startswith("{}") else _lowered(text))
 
 
 def respelt(text: str, rng: random.Random) -> str | None:
-    """Other case, other punctuation, contracted words, digits for number words."""
+    """Changes case or punctuation, contracts words, or writes numbers as digits."""
     made = text
     for long, short in _CONTRACTIONS:
         made = made.replace(long, short) if rng.random() < 0.7 else made
@@ -216,7 +216,7 @@ def respelt(text: str, rng: random.Random) -> str | None:
 
 
 def misspelt(text: str, rng: random.Random) -> str | None:
-    """Two letters of one long lower-case word changed places, or one is missing."""
+    """Swaps two letters of a long lower-case word, or drops one."""
     words = text.split()
     places = [place for place, word in enumerate(words) if len(word) > 5 and word.isalpha() and word.islower()]
     if not places:
@@ -230,7 +230,7 @@ def misspelt(text: str, rng: random.Random) -> str | None:
 
 
 class OtherName:
-    """Puts another name of the corpus in place of one."""
+    """Replaces a name with another one of the corpus."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.names = sorted({name for text in texts for name in _names(text)})
@@ -244,7 +244,7 @@ class OtherName:
 
 
 class Qualified:
-    """Narrows the text down: in a place, for some, at a time."""
+    """Narrows a text: to a place, to some people, or to a time."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
@@ -256,7 +256,7 @@ class Qualified:
 
 
 class RelatedWord:
-    """Puts a word near in meaning, yet another, in place of one."""
+    """Replaces a word with a different one that is near in meaning."""
 
     def __init__(self, related: Mapping[str, Sequence[str]]) -> None:
         self._related = related
@@ -266,12 +266,12 @@ class RelatedWord:
 
 
 def content(text: str) -> frozenset[str]:
-    """Its words without those that every text has."""
+    """Returns a text's words, without the common ones."""
     return frozenset(word for word in re.findall(r"[a-z0-9']+", text.lower()) if word not in COMMON)
 
 
 def _names(text: str) -> list[str]:
-    """Capitalised words, the first of the sentence aside."""
+    """Returns the capitalised words, except the first of a sentence."""
     return re.findall(r"(?<=[a-z,] )[A-Z][A-Za-z]{2,}\b", text)
 
 

@@ -1,4 +1,4 @@
-"""What the verifier learns from: labelled pairs, what follows from them, nearest neighbours, edits and templates."""
+"""The verifier's training pairs: labelled ones, those implied by labels, nearest neighbours, edits and templates."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Amounts:
-    """How many pairs of each kind, where there are as many; two of three are of different meaning."""
+    """How many pairs of each kind, if there are enough; two of three differ in meaning."""
 
     questions: int = 72_000  # labelled; more than there are: some twice
     implied: int = 12_000
@@ -36,15 +36,15 @@ class Amounts:
     meaning_kept: int = 16_000
     requests: int = 5_000
     operators: int = 3_000
-    shelf: int = 45_000  # questions that neighbours are looked for among
+    store: int = 45_000  # questions among which neighbours are searched
 
     def scaled(self, share: float) -> Self:
-        """As many of each as this share."""
+        """Returns a share of each amount."""
         return type(self)(**{kind: round(count * share) for kind, count in asdict(self).items()})
 
 
 def examples(material: Material, vectors: Vectors, amounts: Amounts, seed: int) -> list[Pair]:
-    """Shuffled, and either text first."""
+    """Returns the pairs, shuffled, each with either text first."""
     rng = random.Random(seed)
     texts = sorted({text for pair in material.questions for text in (pair.first, pair.second)})
     rng.shuffle(texts)
@@ -52,7 +52,7 @@ def examples(material: Material, vectors: Vectors, amounts: Amounts, seed: int) 
     found = [
         *_some(material.questions, amounts.questions, rng),
         *_some(mining.implied(material.questions, rng), amounts.implied, rng),
-        *_some(mining.hard_negatives(material.questions, texts[: amounts.shelf], vectors), amounts.hard_negatives, rng),
+        *_some(mining.hard_negatives(material.questions, texts[: amounts.store], vectors), amounts.hard_negatives, rng),
         *_some(material.statements, amounts.statements, rng),
         *_some([pair for pair in intents if pair.same], amounts.same_intent, rng),
         *_some([pair for pair in intents if not pair.same], amounts.other_intent, rng),
@@ -63,7 +63,7 @@ def examples(material: Material, vectors: Vectors, amounts: Amounts, seed: int) 
 
 
 def _some(pairs: Sequence[Pair], count: int, rng: random.Random) -> list[Pair]:
-    """As many of them as asked for; each twice at most, where there are too few."""
+    """Returns `count` of the pairs; if there are too few, some twice."""
     rest = max(0, count - len(pairs))
     return [*rng.sample(pairs, min(count, len(pairs))), *rng.sample(pairs, min(rest, len(pairs)))]
 
@@ -89,13 +89,13 @@ def _edits(material: Material, vectors: Vectors, amounts: Amounts, rng: random.R
 
 
 def _edited(bases: Sequence[Pair], choices: Sequence[Edit], rng: random.Random, *, same: bool) -> Iterator[Pair]:
-    """Each kind of edit as often as any other, of the texts that it can be made of."""
+    """Yields pairs with edits, each kind as often as any other, of the texts that allow it."""
     while True:
         edit = rng.choice(choices)
         for _ in range(200):
             base = rng.choice(bases)
             made = edit(base.first, rng)
             if made is not None and made != base.first:
-                # Half beside the text it was made from, half beside a paraphrase of that.
+                # Half of them are paired with the original text, half with a paraphrase of it.
                 yield Pair(made, rng.choice((base.first, base.second)), same)
                 break

@@ -1,4 +1,4 @@
-"""The verifier's lessons: batches of pairs of one length, for so many passes or minutes."""
+"""The verifier's training: batches of pairs of one length, for a number of passes or minutes."""
 
 import random
 import time
@@ -26,7 +26,7 @@ Row = tuple[list[int], list[int]]
 
 @dataclass(frozen=True)
 class Course:
-    """How to learn: the rates fall from their peaks to nothing, by steps or by time, whichever is further."""
+    """How to train: the rates fall from their peaks to zero, by steps or by time, whichever is further."""
 
     passes: int
     minutes: float
@@ -37,7 +37,7 @@ class Course:
 
 
 def read(tokenizer: Tokenizer, pairs: Sequence[Pair]) -> tuple[list[Row], Tensor]:
-    """Ids and segments of every pair, and their labels; what is too long is left out."""
+    """Returns ids and segments of every pair, and their labels, without pairs that are too long."""
     tokenizer.no_padding()
     tokenizer.no_truncation()
     made = tokenizer.encode_batch([(pair.first, pair.second) for pair in pairs])
@@ -47,7 +47,7 @@ def read(tokenizer: Tokenizer, pairs: Sequence[Pair]) -> tuple[list[Row], Tensor
 
 @dataclass(frozen=True)
 class WorkerInput:
-    """What every process is given."""
+    """The input of every process."""
 
     model: Verifier
     rows: Sequence[Row]
@@ -58,9 +58,9 @@ class WorkerInput:
 
 
 def learn(model: Verifier, rows: Sequence[Row], labels: Tensor, course: Course, out: Path) -> None:
-    """Learns, and writes what was learnt to `out` now and then.
+    """Trains the model, and writes what it learnt to `out` now and then.
 
-    Several processes of a thread each: where others use the machine, threads would wait for one another.
+    It uses several processes with a thread each: on a shared machine, threads would wait for one another.
     """
     with TemporaryDirectory() as folder:
         given = WorkerInput(model, rows, labels, course, out, Path(folder) / "meeting")
@@ -72,7 +72,7 @@ def _learn(rank: int, given: WorkerInput) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(course.seed + rank)
     distributed.init_process_group("gloo", f"file://{given.meeting}", rank=rank, world_size=course.processes)
-    for parameter in model.parameters():  # they came in memory that all processes share
+    for parameter in model.parameters():  # they are in memory that all processes share
         parameter.data = parameter.data.clone()
     model.train()
     optimizer, lessons = _optimizer(model, course), list(_lessons(given.rows, course))
@@ -133,7 +133,7 @@ def _set_rates(optimizer: torch.optim.Optimizer, share: float) -> None:
 
 
 def _lessons(rows: Sequence[Row], course: Course) -> Iterator[list[int]]:
-    """Batches for all processes together, in random order."""
+    """Yields batches, each for all processes together, in random order."""
     rng = random.Random(course.seed)
     together = _BATCH * course.processes
     for _ in range(course.passes):

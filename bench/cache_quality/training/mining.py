@@ -1,4 +1,4 @@
-"""Pairs that nobody labelled: texts and their nearest of another family or intent, and what follows from labels."""
+"""Pairs without labels: texts with their nearest ones of another family or intent, and pairs implied by labels."""
 
 import random
 import re
@@ -16,7 +16,7 @@ from torch import Tensor
 
 _NEAREST: Final = 6
 _LEAST_COSINE: Final = 0.5
-_TOO_NEAR: Final = 0.92  # across families these are often the same, only nobody said so
+_TOO_NEAR: Final = 0.92  # nearer texts of different families often mean the same without being labelled so
 _A_FAMILY: Final = 3
 _COMMON_IN_INTENT: Final = 4
 _RELATED: Final = (0.3, 0.58)
@@ -27,7 +27,7 @@ Vectors = Callable[[Sequence[str]], Tensor]
 
 
 def hard_negatives(pairs: Sequence[Pair], texts: Sequence[str], vectors: Vectors) -> list[Pair]:
-    """Questions beside their nearest of other families: what lies on a shelf that has no answer for them."""
+    """Returns questions paired with their nearest ones of other families, as in a store without an answer for them."""
     family = families((pair.first, pair.second) for pair in pairs)
     made = vectors(texts)
     found = [
@@ -39,7 +39,7 @@ def hard_negatives(pairs: Sequence[Pair], texts: Sequence[str], vectors: Vectors
 
 
 def implied(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
-    """What follows: the same as the same is the same, and other than the same is another."""
+    """Returns pairs implied by labels: the same as the same is the same; different from one of them is different."""
     same = families((pair.first, pair.second) for pair in pairs if pair.same)
     members: dict[str, list[str]] = defaultdict(list)
     for text, root in same.items():
@@ -58,7 +58,7 @@ def implied(pairs: Sequence[Pair], rng: random.Random) -> list[Pair]:
 
 
 def of_intents(spoken: Sequence[Utterance], vectors: Vectors) -> list[Pair]:
-    """Utterances beside their nearest: of one intent the same, if they differ in nothing but its common words."""
+    """Returns utterances paired with near ones: the same if they share an intent and differ only in its usual words."""
     texts = [text for text, _ in spoken]
     made, common = vectors(texts), _common(spoken)
     kept: list[Pair] = []
@@ -74,7 +74,7 @@ def of_intents(spoken: Sequence[Utterance], vectors: Vectors) -> list[Pair]:
 
 
 def related_words(texts: Iterable[str], vectors: Vectors) -> Mapping[str, list[str]]:
-    """For frequent words others near in meaning: copper for iron, but not film for movie."""
+    """Returns for frequent words others near in meaning: copper for iron, but not film for movie."""
     counts = Counter(word for text in texts for word in content(text))
     words = sorted(word for word, count in counts.items() if count >= 8 and word.isalpha() and len(word) > 2)
     made, found = vectors(words), defaultdict(list)
@@ -86,7 +86,7 @@ def related_words(texts: Iterable[str], vectors: Vectors) -> Mapping[str, list[s
 
 
 def nouns(texts: Iterable[str]) -> list[str]:
-    """Words that often follow what stands before nouns."""
+    """Returns words that often follow the words before nouns."""
     seen, behind = Counter[str](), Counter[str]()
     for text in texts:
         words = re.findall(r"[a-z]+", text.lower())
@@ -97,7 +97,7 @@ def nouns(texts: Iterable[str]) -> list[str]:
 
 
 def _common(spoken: Sequence[Utterance]) -> Mapping[str, set[str]]:
-    """The words that several utterances of an intent have: no city, no dish, no name."""
+    """Returns the words that several utterances of an intent share, so no city, dish or name."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for text, intent in spoken:
         counts[intent].update(content(text))
@@ -105,7 +105,7 @@ def _common(spoken: Sequence[Utterance]) -> Mapping[str, set[str]]:
 
 
 def _alike_in_form(one: str, other: str) -> bool:
-    """Of one grammatical form as far as endings tell, and not of one stem."""
+    """Returns whether two words have the same grammatical form, judged by their endings, but different stems."""
     endings = ("ing", "ed", "ly", "er", "s")
     form, other_form = (next((end for end in endings if word.endswith(end)), "") for word in (one, other))
     return form == other_form and one[:4] != other[:4]

@@ -1,4 +1,4 @@
-"""The verifier in PyTorch: MiniLM reads both texts at once, its dense layers changed by what it learnt."""
+"""The verifier in PyTorch: MiniLM, which reads both texts at once, with trained changes to its dense layers."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ _DENSE = (*_ATTENTION, "attention.output.dense", "intermediate.dense", "output.d
 
 
 class Verifier(nn.Module):
-    """Gives the logit that the answer to one text may serve the other; the rows of a batch are of one length.
+    """Gives the logit that the answer to one text may serve the other; all rows of a batch have the same length.
 
-    It computes in 16 bits, and learns in 32.
+    It computes in 16 bits and learns in 32.
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
@@ -40,18 +40,18 @@ class Verifier(nn.Module):
         return logits
 
     def embedded(self, ids: Tensor) -> Tensor:
-        """Unit vectors [batch, width] of single texts: MiniLM's own as long as nothing was learnt."""
+        """Returns unit vectors [batch, width] of single texts: MiniLM's own before any training."""
         return functional.normalize(self._states(ids, torch.zeros((), dtype=_PRECISION)).mean(1).float())
 
     def resume(self, difference: Mapping[str, Tensor]) -> None:
-        """Goes on from what was learnt before."""
+        """Loads what was learnt before."""
         self.segments.data = difference["segments"].float()
         self.head.weight.data, self.head.bias.data = (difference[f"head.{part}"].float() for part in ("weight", "bias"))
         for name, before in self._before.items():
             self.dense[_key(name)].data = before + change(difference, name)
 
     def difference(self) -> dict[str, Tensor]:
-        """What was learnt, as the service reads it."""
+        """Returns what was learnt, in the form that the service reads."""
         whole = {"segments": self.segments, "head.weight": self.head.weight, "head.bias": self.head.bias}
         found = {name: _half(value) for name, value in whole.items()}
         for name, before in self._before.items():
@@ -79,12 +79,12 @@ class Verifier(nn.Module):
     def _attended(self, prefix: str, x: Tensor, batch: int) -> Tensor:
         together = self._linear([f"{prefix}.{name}" for name in _ATTENTION], x)
         query, key, value = together.view(batch, -1, 3, _HEADS, x.shape[1] // _HEADS).permute(2, 0, 3, 1, 4)
-        # Spelt out: torch's fused attention on CPUs takes five times as long to go back through texts this short.
+        # Written out: on a CPU, the backward pass of torch's fused attention takes five times as long for short texts.
         heed = (query @ key.transpose(2, 3) * query.shape[3] ** -0.5).softmax(-1)
         return (heed @ value).transpose(1, 2).reshape(x.shape)
 
     def _linear(self, names: list[str], x: Tensor) -> Tensor:
-        """Dense layers over the same `x`, side by side."""
+        """Returns the outputs of several dense layers on the same `x`, side by side."""
         weight = torch.cat([self.dense[_key(name)] for name in names]).to(_PRECISION)
         return functional.linear(x, weight, torch.cat([self._fixed[f"{name}.bias"] for name in names]))
 
@@ -94,12 +94,12 @@ class Verifier(nn.Module):
 
 
 def change(difference: Mapping[str, Tensor], name: str) -> Tensor:
-    """What was learnt of one dense layer."""
+    """Returns the learnt change of one dense layer."""
     return difference[f"dense.{name}.change"].float() * difference[f"dense.{name}.scale"].float()[:, None]
 
 
 def eight_bits(change: Tensor) -> dict[str, Tensor]:
-    """A change of weights in eight bits each, on a scale for each row."""
+    """Returns a change of weights in eight bits each, with a scale for each row."""
     scale = _half(change.abs().amax(dim=1).clamp_min(1e-4) / 127)
     return {"change": (change / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8), "scale": scale}
 

@@ -1,4 +1,4 @@
-"""The nearest by MiniLM's cosine: what a verifier is asked about, and what it must tell apart."""
+"""The nearest texts by MiniLM's cosine: those that a verifier is asked about, and must tell apart."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ _ASKED_TOGETHER = 512
 
 
 def vectors(model: Verifier, tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
-    """A unit vector a text; `model` has learnt nothing yet."""
+    """Returns a unit vector for each text; `model` must not be trained yet."""
     tokenizer.no_padding()
     tokenizer.enable_truncation(_LONGEST_TOKENS)
     rows = [one.ids for one in tokenizer.encode_batch(list(texts))]
@@ -24,16 +24,16 @@ def vectors(model: Verifier, tokenizer: Tokenizer, texts: Sequence[str]) -> Tens
     return made
 
 
-def nearest(vectors: Tensor, shelf: Tensor, count: int) -> Iterator[tuple[int, int, float]]:
-    """For each of `vectors` its place, and the places and cosines of the nearest of `shelf`."""
+def nearest(vectors: Tensor, store: Tensor, count: int) -> Iterator[tuple[int, int, float]]:
+    """Yields for each of `vectors` its place, and the place and the cosine of each of its nearest in `store`."""
     for start in range(0, len(vectors), _ASKED_TOGETHER):
-        found = (vectors[start : start + _ASKED_TOGETHER] @ shelf.T).topk(min(count, len(shelf)))
+        found = (vectors[start : start + _ASKED_TOGETHER] @ store.T).topk(min(count, len(store)))
         for row, (cosines, places) in enumerate(zip(found.values.tolist(), found.indices.tolist(), strict=True)):
             yield from ((start + row, place, cosine) for place, cosine in zip(places, cosines, strict=True))
 
 
 def of_one_length(rows: Sequence[Sequence[int]], most: int) -> Iterator[list[int]]:
-    """Places of rows of the same length, at most so many together: nothing is padded."""
+    """Yields the places of at most `most` rows of the same length, so that nothing is padded."""
     order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
     batch: list[int] = []
     for place in order:

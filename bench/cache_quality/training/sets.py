@@ -1,4 +1,4 @@
-"""The training parts of the sets beside Quora's: statements with labels, and utterances with their intents."""
+"""The training parts of the sets other than Quora's: statements with labels, and utterances with intents."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ from bench.cache_quality.more_sets import clinc, mrpc, scored, sts
 from bench.cache_quality.pairs import Pair, intents
 
 _SAME_FROM: Final = 4.5
-_DIFFERENT_TO: Final = 3.4  # what is scored in between is left out
+_DIFFERENT_TO: Final = 3.4  # pairs with a score in between are left out
 _HELD_OUT: Final = 20  # of a hundred intents
 OUT_OF_SCOPE: Final = "oos"
 
@@ -17,7 +17,7 @@ Utterance = tuple[str, str]
 
 
 def statements(folder: Path) -> list[Pair]:
-    """MRPC's and STS-b's training pairs without the sentences of their other parts: STS-b took some of MRPC's."""
+    """Returns MRPC's and STS-b's training pairs without sentences of their other parts: STS-b has some of MRPC's."""
     measured = {
         _plain(text)
         for pair in (*mrpc(folder, "val"), *mrpc(folder, "test"), *sts(folder, "dev"), *sts(folder, "test"))
@@ -28,14 +28,14 @@ def statements(folder: Path) -> list[Pair]:
 
 
 def utterances(folder: Path, data: Path) -> list[Utterance]:
-    """CLINC150's and banking77's training utterances of the intents that are learnt from, and some out of scope."""
+    """Returns CLINC150's and banking77's training utterances of the intents to train on, and some out of scope."""
     labelled = [*clinc(folder, "train"), *intents(data, "train")]
     scoped = [(text, intent) for text, intent in labelled if not held_out(intent)]
     return scoped + [(text, OUT_OF_SCOPE) for text, _ in clinc(folder, "oos_train")]
 
 
 def held_out(intent: str) -> bool:
-    """One intent in five is not learnt from at all, to see what becomes of strange ones."""
+    """Returns whether an intent, one in five, is left out of training, to measure unfamiliar ones."""
     return int.from_bytes(hashlib.blake2b(intent.encode(), digest_size=8).digest(), "big") % 100 < _HELD_OUT
 
 

@@ -1,4 +1,4 @@
-"""Pairs made from nothing but forms: one thing asked for in other words, and another thing of the same subject."""
+"""Pairs made from templates: the same request in other words, and another request about the same subject."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ _LANGUAGES: Final = (
 
 
 def requests(subjects: Sequence[str], rng: random.Random) -> Iterator[Pair]:
-    """A joke about a horse beside another wish for one, beside a picture of one, beside a joke about another."""
+    """Yields pairs such as a joke about a horse with the same wish in other words, a picture of it, another's joke."""
     while True:
         subject, kind = rng.choice(subjects), rng.choice(_REQUESTS)
         first = rng.choice(kind).format(subject)
@@ -69,7 +69,7 @@ def requests(subjects: Sequence[str], rng: random.Random) -> Iterator[Pair]:
 
 
 def operators(rng: random.Random) -> Iterator[Pair]:
-    """One operator of a programming language beside itself in other words, beside another, beside another language."""
+    """Yields an operator of a programming language with itself in other words, another one, and another language."""
     while True:
         group, language = rng.choice(_OPERATORS), rng.choice(_LANGUAGES)
         operator, (form, other_form) = rng.choice(group), rng.sample(_QUESTIONS, 2)

@@ -12,7 +12,7 @@ from bench.sections.cost.saturation import busy_processes, cpu_cells, cpu_ms_a_j
 
 @dataclass(frozen=True)
 class Overhead:
-    """Time to first token with one call in flight, in milliseconds, a value a round."""
+    """Time to first token with one call in flight, in milliseconds, with a value for each round."""
 
     direct_p50_ms: Samples
     added_p50_ms: Samples
@@ -22,7 +22,7 @@ class Overhead:
 
     @classmethod
     def of(cls, pairs: list[tuple[Run, Run]]) -> "Overhead":
-        """Takes a pair a round: through Weft, and without it."""
+        """Returns the overhead from a pair of runs for each round: through Weft, and without it."""
         return cls(
             Samples.of(without.first_token_ms(0.5) for _, without in pairs),
             Samples.of(through.first_token_ms(0.5) - without.first_token_ms(0.5) for through, without in pairs),
@@ -50,7 +50,7 @@ class Overhead:
 
 
 async def measure_overhead(weft: Call, direct: Call, calls: int, rounds: int) -> Overhead:
-    """Calls Weft and the mock in turn, so that noise falls on both alike."""
+    """Calls Weft and the mock in turn, so that noise affects both alike."""
     pairs: list[tuple[Run, Run]] = []
     for _ in range(rounds):
         through, without = Run(), Run()
@@ -101,7 +101,7 @@ class Arrivals:
 
 
 async def measure_arrivals(meter: Meter, weft: Call, direct: Call, per_minute: int, seconds: float) -> Arrivals:
-    """Calls the mock first, for ten seconds at most, then Weft for as long as asked."""
+    """Calls the mock first, for at most ten seconds, then Weft for the whole time."""
     without = await open_loop(direct, per_minute / 60, min(seconds, 10))
     meter.restart()
     host = HostLoad()

@@ -1,4 +1,4 @@
-"""Saturation: the most streams a second, beside a bare pass-through, and the CPU that each takes of every process."""
+"""Saturation: the most streams per second, next to a bare pass-through, and the CPU of every process for each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bench.report.samples import Samples
 
 @dataclass(frozen=True)
 class Cost:
-    """One closed-loop run: streams a second, how long each took, and what each cost every process."""
+    """One closed-loop run: streams per second, how long each took, and the CPU of every process for each."""
 
     per_second: float
     p50_ms: float
@@ -34,7 +34,7 @@ class Saturation:
 
     @property
     def typical(self) -> tuple[Cost, Cost]:
-        """The round in which Weft made its median of streams a second."""
+        """The round with Weft's median of streams per second."""
         pairs = sorted(zip(self.weft, self.bare, strict=True), key=lambda pair: pair[0].per_second)
         return pairs[len(pairs) // 2]
 
@@ -93,17 +93,17 @@ async def measure_saturation(
 
 
 def cpu_ms_a_job(run: Run, cpu_s: Mapping[str, float]) -> dict[str, float]:
-    """Returns the CPU milliseconds a call, by process."""
+    """Returns the CPU milliseconds per call, by process."""
     return {name: 1000 * seconds / max(1, len(run.outcomes)) for name, seconds in cpu_s.items()}
 
 
 def busy_processes(cpu_ms: Mapping[str, float]) -> list[str]:
-    """Returns the processes that took enough for a column."""
+    """Returns the processes that used enough CPU for a column."""
     return [name for name, ms in cpu_ms.items() if ms >= 0.01]
 
 
 def gateway_and_router(cpu_ms: Mapping[str, float]) -> float:
-    """Returns what gateway and router take together: the aim is set for both."""
+    """Returns the CPU of gateway and router together, for which the aim is set."""
     return cpu_ms["gateway"] + cpu_ms["router"]
 
 

@@ -1,4 +1,4 @@
-"""What a durable, streamed job costs: in milliseconds, in streams a second, in CPU and in memory."""
+"""What a durable, streamed job costs: in milliseconds, streams per second, CPU and memory."""
 
 from bench.harness.environment import FIRST_TOKEN_MS, TOKENS, EnvironmentSpec, environment
 from bench.harness.load import closed_loop, direct_call, weft_call

@@ -1,4 +1,4 @@
-"""The real servers the mesh stands on, each started from a wheel over a data folder of its own."""
+"""The real servers of the mesh, each started from a wheel with a data folder of its own."""
 
 from weft_compose.servers.nats import NatsServer
 from weft_compose.servers.nats_cluster import NatsCluster, NatsNode, Seat

@@ -13,13 +13,13 @@ from weft_compose.servers.runner import privileges, reachable
 from weft_compose.servers.server import EmbeddedServer
 from weft_compose.wheels import script
 
-# The payload bounds prompt and answer together; the server's default of 1 MB would refuse long contexts.
+# This limits prompt and answer together; the server's default of 1 MB would refuse long contexts.
 _MAX_PAYLOAD_BYTES = 8 << 20
 _CONFIGURATION = "nats.conf"
 
 
 class NatsServer(EmbeddedServer):
-    """nats-server, its streams kept under the data folder."""
+    """nats-server, with its streams in the data folder."""
 
     name = "nats"
 
@@ -42,7 +42,7 @@ class NatsServer(EmbeddedServer):
         }
 
     def files(self) -> dict[str, str]:
-        # JSON is a subset of nats-server's configuration language, but for its escapes of characters beyond ASCII.
+        # JSON is a subset of nats-server's configuration language, except for escapes of characters beyond ASCII.
         return {_CONFIGURATION: json.dumps(self.settings(), indent=2, ensure_ascii=False)}
 
     def command(self) -> Command:
@@ -62,5 +62,5 @@ class NatsServer(EmbeddedServer):
         return verb == b"INFO" and self.recognises(json.loads(text))
 
     def recognises(self, info: dict[str, Any]) -> bool:
-        """Tells whether what a server says of itself on connecting is of this one, with its streams at hand."""
+        """Returns whether the INFO that a server sends on connecting is this server's, with its streams available."""
         return info["server_name"] == self.server_name and info.get("jetstream", False) is True

@@ -1,4 +1,4 @@
-"""Several nats-servers that keep every stream together: one may die at any time."""
+"""Several nats-servers that keep every stream together, so that one may die at any time."""
 
 import json
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ _ROUTE_USER = "node"
 
 @dataclass(frozen=True)
 class Seat:
-    """Where one node of a cluster is."""
+    """The place of one node of a cluster."""
 
     name: str
-    """Its name among the nodes. A node that comes back is known by it, so it stays with the folder."""
+    """Its name in the cluster. A node that comes back is recognised by it, so it stays with the folder."""
     folder: Path
     port: int
     route_port: int
-    """Where the other nodes reach it."""
+    """The port for the other nodes."""
     monitor_port: int
-    """Where it tells over HTTP how it is."""
+    """The port that reports its state over HTTP."""
     log: Path | None = None
 
 
@@ -52,7 +52,7 @@ class NatsNode(NatsServer):
                 "name": self._cluster,
                 "listen": f"{LOOPBACK}:{self._seat.route_port}",
                 "authorization": {"user": _ROUTE_USER, "password": self.password},
-                # Clients are told of all nodes in the URL, with the password, which nodes do not pass on.
+                # Clients get all nodes from the URL, with the password, which nodes do not pass on.
                 "no_advertise": True,
                 "routes": [f"nats-route://{_ROUTE_USER}:{self.password}@{LOOPBACK}:{port}" for port in self._routes],
             },
@@ -62,17 +62,17 @@ class NatsNode(NatsServer):
 
     @property
     def _monitor_path(self) -> str:
-        """Where it tells how it is. HTTP there knows no passwords, so nobody else can guess the path."""
+        """The path of its monitoring, which knows no passwords; instead, nobody else can guess the path."""
         return f"/{sha256(f'monitor {self.password}'.encode()).hexdigest()}"
 
     def recognises(self, info: dict[str, Any]) -> bool:
         return super().recognises(info) and info.get("cluster") == self._cluster and self._is_current()
 
     def leaders(self) -> dict[str, str]:
-        """Names the node that leads each stream held here, as far as this node knows; "" while nobody does.
+        """Returns the leader of each stream held here, as far as this node knows; "" while there is none.
 
         Raises:
-            OSError: it does not answer.
+            OSError: the node does not answer.
         """
         _, found = self._ask("/jsz?streams=true")
         accounts = found.get("account_details", ())
@@ -80,11 +80,11 @@ class NatsNode(NatsServer):
         return {stream["name"]: stream["cluster"].get("leader", "") for stream in streams}
 
     def _is_current(self) -> bool:
-        """Tells whether it follows the cluster's leader, has caught up, and knows who leads each stream it holds."""
+        """Returns whether it follows the cluster's leader, has caught up, and knows each of its streams' leader."""
         return self._ask("/healthz")[0] == 200 and all(self.leaders().values())
 
     def _ask(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Asks what it tells over HTTP; returns status and answer."""
+        """Returns status and answer of a request to its monitoring port."""
         with closing(HTTPConnection(LOOPBACK, self._seat.monitor_port, timeout=2)) as connection:
             try:
                 connection.request("GET", f"{self._monitor_path}{path}")
@@ -95,34 +95,34 @@ class NatsNode(NatsServer):
 
 
 class NatsCluster:
-    """The nodes of one cluster. Each can be killed, and started again on its folder."""
+    """The nodes of one cluster. Each can be killed, and started again with its folder."""
 
     def __init__(self, seats: Sequence[Seat]) -> None:
-        # No other cluster of this machine has this name, and it stays with the folders.
+        # Unique on this machine, and the same for the same folders.
         name = f"weft-{sha256(str(seats[0].folder.absolute()).encode()).hexdigest()[:8]}"
         routes = [seat.route_port for seat in seats]
-        # Clients and nodes know one password for all of them.
+        # Clients and nodes share one password.
         password_file = seats[0].folder.resolve().with_suffix(".password")
         self.nodes = tuple(NatsNode(seat, name, routes, password_file) for seat in seats)
 
     @classmethod
     def of_size(cls, size: int, folder: Path, port: int) -> "NatsCluster":
-        """Returns a cluster in subfolders of `folder`: its first node on `port`, the rest on free ports."""
+        """Returns a cluster in subfolders of `folder`, with its first node on `port` and the rest on free ports."""
         ports = iter([port, *free_ports(3 * size - 1)])
         names = [f"n{number}" for number in range(1, size + 1)]
         return cls([Seat(name, folder / name, next(ports), next(ports), next(ports)) for name in names])
 
     @property
     def url(self) -> str:
-        """Where clients connect: every node, separated by commas."""
+        """The URL for clients: every node, separated by commas."""
         return ",".join(node.url for node in self.nodes)
 
     def node(self, name: str) -> NatsNode:
-        """Finds a node by the name that the cluster knows it by, such as `cluster.leader` of a stream's info."""
+        """Returns a node by its name in the cluster, such as `cluster.leader` of a stream's info."""
         return {node.name: node for node in self.nodes}[name]
 
     def leader_of(self, stream: str) -> NatsNode:
-        """Finds the node that leads a stream now.
+        """Returns the node that leads a stream now.
 
         Raises:
             PartFailed: no node that answers knows a leader.
@@ -134,12 +134,12 @@ class NatsCluster:
         raise PartFailed(f"no nats-server knows who leads the stream {stream}: a majority of them must run")
 
     def prepare(self) -> None:
-        """Makes every node's folder ready to start on. A repeat does nothing."""
+        """Prepares every node's folder for a start. A repeat does nothing."""
         for node in self.nodes:
             node.prepare()
 
     def start(self) -> None:
-        """Starts every node without waiting; on the main thread, see Child."""
+        """Starts every node without waiting. Call it on the main thread, see Child."""
         for node in self.nodes:
             node.start()
 
@@ -147,7 +147,7 @@ class NatsCluster:
         """Blocks until every node follows a leader and has caught up.
 
         Raises:
-            PartFailed: one ended, or is not there in time.
+            PartFailed: one ended, or was not ready in time.
         """
         for node in self.nodes:
             node.wait_ready()

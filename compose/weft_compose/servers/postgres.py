@@ -24,7 +24,7 @@ from weft_compose.servers.server import EmbeddedServer
 from weft_compose.wheels import package_file
 
 _DATABASE = "weft"
-# Over TCP comes nobody but the services; the superuser comes over the socket, and only as who started the server.
+# Only the services may connect over TCP; the superuser connects over the socket, as the user who started the server.
 _CLIENTS = f"""\
 # Written at every start.
 local all {SUPERUSER} peer map=launcher
@@ -43,9 +43,9 @@ class PostgresServer(EmbeddedServer):
         super().__init__(folder, port, log)
         self._settings = {
             "listen_addresses": LOOPBACK,
-            # In the data folder, which is closed to others.
+            # In the data folder, which other users cannot enter.
             "unix_socket_directories": HERE,
-            # Tells its processes from those of another folder.
+            # Distinguishes its processes from those of another folder.
             "cluster_name": f"weft-{sha256(str(self.folder).encode()).hexdigest()[:16]}",
             "max_connections": "200",
             **(settings or {}),
@@ -56,15 +56,15 @@ class PostgresServer(EmbeddedServer):
         return self.database_url(_DATABASE)
 
     def database_url(self, database: str) -> str:
-        """Where clients of another database connect."""
+        """Returns the URL for clients of another database."""
         return f"postgresql://{SERVICES}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     @contextmanager
     def superuser(self, database: str) -> Iterator[psycopg.Connection[TupleRow]]:
-        """A session in autocommit that may do everything: over the socket, as whoever started the server."""
+        """Opens a superuser's session in autocommit, over the socket, as the user who started the server."""
         folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
         try:
-            # A socket's path is limited to 107 bytes, a checkout's is not.
+            # A socket's path is limited to 107 bytes, a checkout's path is not.
             where = f"host=/proc/self/fd/{folder} port={self.port} user={SUPERUSER} dbname={database}"
             with psycopg.connect(where, autocommit=True, connect_timeout=2) as session:
                 yield session
@@ -72,7 +72,7 @@ class PostgresServer(EmbeddedServer):
             os.close(folder)
 
     def create_database(self, database: str) -> None:
-        """Creates a database for the services, with pgvector, unless it is there."""
+        """Creates a database for the services, with pgvector, unless it exists."""
         # Not from template1: a template in use cannot be copied.
         with self.superuser("postgres") as session:
             create_database(session, database)
@@ -93,7 +93,7 @@ class PostgresServer(EmbeddedServer):
             argv=[_program("postgres"), "-D", HERE, "-p", str(self.port), *settings],
             log=self.log,
             folder=self.folder,
-            # "Fast": ends sessions and writes a checkpoint, where SIGTERM would wait for clients to leave.
+            # A "fast" shutdown ends sessions and writes a checkpoint; SIGTERM would wait for clients to leave.
             stop_signal=signal.SIGINT,
             orphan_signal=signal.SIGINT,
             privileges=privileges(),
@@ -122,7 +122,7 @@ class PostgresServer(EmbeddedServer):
             hand_over(session)
 
     def _initialise(self) -> None:
-        """Runs initdb beside the folder and moves the result there, so that a broken-off run leaves no half of one."""
+        """Runs initdb in a draft and then renames it, so that an interrupted run leaves no incomplete folder."""
         draft = self.folder.with_suffix(".draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700, parents=True)
@@ -138,9 +138,9 @@ class PostgresServer(EmbeddedServer):
         draft.rename(self.folder)
 
     def _forget_dead_owner(self) -> None:
-        """Removes the lock file of a server that was killed: its pid may belong to somebody else by now.
+        """Removes the lock file of a server that was killed: its pid may belong to another process now.
 
-        Whether sessions of that server live on, postgres sees in its shared memory and not in the lock.
+        Postgres sees in its shared memory, not in the lock, whether sessions of that server still run.
         """
         lock = self.folder / "postmaster.pid"
         if lock.exists() and not self._owned_by(lock.read_text().split("\n", 1)[0]):
@@ -149,7 +149,7 @@ class PostgresServer(EmbeddedServer):
                 socket_lock.unlink()
 
     def _owned_by(self, pid: str) -> bool:
-        # One that was killed while it wrote its lock left it empty.
+        # A server that was killed while writing its lock left it empty.
         with suppress(ValueError, psutil.Error):
             return f"cluster_name={self._settings['cluster_name']}" in psutil.Process(int(pid)).cmdline()
         return False
@@ -162,5 +162,5 @@ def _program(name: str) -> str:
 
 
 def _launcher() -> str:
-    """Returns the name of the user that runs this process, as PostgreSQL writes names between quotes."""
+    """Returns the name of the user that runs this process, escaped for PostgreSQL's quotes."""
     return pwd.getpwuid(os.geteuid()).pw_name.replace('"', '""')

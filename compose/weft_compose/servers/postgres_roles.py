@@ -1,8 +1,8 @@
-"""Who may do what in PostgreSQL: the services' role owns their database, and has no say over the server and its files.
+"""The roles in PostgreSQL: the services' role owns their database, but has no rights over the server and its files.
 
-The superuser makes the rest, over the socket in the data folder alone. A database of an earlier version belongs to the
-superuser, as whom services connected then: it is handed over as it is. `python -m weft_compose.servers.postgres_roles`
-does the same to a PostgreSQL elsewhere, such as a container's.
+Everything else is the superuser's, who connects only over the socket in the data folder. A database of an earlier
+version belongs to the superuser, as whom services connected then, and is handed over to the services' role.
+`python -m weft_compose.servers.postgres_roles` does the same for a PostgreSQL elsewhere, such as a container's.
 """
 
 import os
@@ -15,11 +15,11 @@ from psycopg.rows import TupleRow
 
 SUPERUSER: Final = "weft"
 SERVICES: Final = "weft_services"
-# As whom retrieval reads and writes, behind its fence between tenants; the services' role could not make it.
+# The role with which retrieval reads and writes, limited to one tenant; the services' role could not create it.
 _FENCED: Final = "weft_retrieval"
 
-# A command for each thing that the superuser made here: schemas, tables with their indexes and sequences, views, and
-# policies. What belongs to an extension stays.
+# Selects a command for each object that the superuser created here: schemas, tables with their indexes and sequences,
+# views, and policies. What belongs to an extension stays.
 _HAND_OVER: Final = """
 SELECT format('ALTER SCHEMA %I OWNER TO weft_services', nspname)
 FROM pg_namespace
@@ -42,7 +42,7 @@ WHERE polroles = ARRAY[current_user::regrole::oid]
 
 
 def make_roles(session: Connection[TupleRow], password: str) -> None:
-    """Makes the services' role, or brings it to this password and to the rights that it shall have."""
+    """Creates the services' role if needed, and sets its password and rights."""
     for role in (SERVICES, _FENCED):
         if session.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
             session.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
@@ -56,14 +56,14 @@ def make_roles(session: Connection[TupleRow], password: str) -> None:
 
 
 def create_database(session: Connection[TupleRow], database: str) -> None:
-    """Creates a database that belongs to the services, unless it is there."""
+    """Creates a database that belongs to the services, unless it exists."""
     if session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone() is None:
         names = sql.Identifier(database), sql.Identifier(SERVICES)
         session.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
 
 
 def hand_over(session: Connection[TupleRow]) -> None:
-    """Gives the services the database of the session, with what is in it, where it belongs to the superuser."""
+    """Gives the session's database and its contents to the services, if it belongs to the superuser."""
     found = session.execute(
         "SELECT datname FROM pg_database WHERE datname = current_database() AND datdba = current_user::regrole"
     ).fetchone()
@@ -77,7 +77,7 @@ def hand_over(session: Connection[TupleRow]) -> None:
 
 
 def main() -> None:
-    """Sets up the database that WEFT_POSTGRES_ADMIN_URL names, as a superuser, for services with that password."""
+    """Sets up the database at WEFT_POSTGRES_ADMIN_URL, a superuser's, for services with WEFT_SERVICES_PASSWORD."""
     try:
         url, password = os.environ["WEFT_POSTGRES_ADMIN_URL"], os.environ["WEFT_SERVICES_PASSWORD"]
     except KeyError as missing:

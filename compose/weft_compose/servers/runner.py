@@ -1,7 +1,7 @@
-"""As whom servers run: as whoever starts them, but for root, whose servers run as nobody; with no capability at all.
+"""The user that servers run as: the one who starts them, but `nobody` if that is root; always without capabilities.
 
-Folders above a server's own may be closed to it, such as /root: it is started in its data folder and names nothing but
-what lies there, and of a program that it could not reach there is a copy where everybody may read.
+A server may not be able to enter the folders above its own, such as /root. So it is started in its data folder and uses
+only relative paths, and a program that it could not reach is copied to where everybody may read it.
 """
 
 import os
@@ -12,18 +12,18 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import mkdtemp
 
-# The folder in which a process runs, however long its path is and whoever may pass the folders above.
+# The working directory of a process, however long its path is and whoever may enter the folders above.
 HERE = "/proc/self/cwd"
 _READABLE, _PASSABLE = 0o444, 0o111
 
 
 def runner() -> pwd.struct_passwd | None:
-    """Returns whom servers run as when root starts them; None otherwise."""
+    """Returns the user that servers run as if root starts them; None for any other user."""
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def privileges() -> list[str]:
-    """Returns the options of setpriv for a server: it keeps no right that it does not need, and gets none back."""
+    """Returns the options of setpriv for a server: it drops all rights that it does not need, and cannot regain any."""
     whom = runner()
     if whom is None:
         return ["--no-new-privs"]
@@ -32,10 +32,10 @@ def privileges() -> list[str]:
 
 
 def give(folder: Path) -> None:
-    """Makes a folder, with all that is in it, the runner's, and shuts it to everybody else."""
+    """Gives a folder and everything in it to the runner, and closes it to all other users."""
     folder.chmod(0o700)
     if whom := runner():
-        # Links are not followed: what is in the folder is the word of a process that may do less than this one.
+        # Links are not followed: a process with fewer rights than this one wrote what is in the folder.
         for _, folders, files, handle in os.fwalk(folder):
             for name in (*folders, *files):
                 os.chown(name, whom.pw_uid, whom.pw_gid, dir_fd=handle, follow_symlinks=False)
@@ -43,10 +43,10 @@ def give(folder: Path) -> None:
 
 
 def reachable(*paths: Path) -> Path:
-    """Returns the first of some neighbours, programs or folders; of copies of all where the runner cannot read them."""
+    """Returns the first of some neighbouring programs or folders; if the runner cannot read them, of copies of all."""
     if runner() is None or _is_open(paths[0]):
         return paths[0]
-    # What a copy is of is in its name: that of another version, or of another environment, is another one.
+    # A copy's name contains its origin, so that other versions and environments have copies of their own.
     origin = "".join(f"{path.resolve()} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in paths)
     kept = Path(os.environ.get("CACHE_DIRECTORY", "/var/cache/weft"))
     copies = kept / f"{paths[0].name}-{sha256(origin.encode()).hexdigest()[:16]}"
@@ -60,7 +60,7 @@ def _is_open(path: Path) -> bool:
 
 
 def _copy(paths: Iterable[Path], kept: Path, copies: Path) -> None:
-    """Copies beside the place and moves the whole there, so that a broken-off copy is never taken for one."""
+    """Copies to a draft and then renames it, so that an incomplete copy is never used."""
     kept.mkdir(mode=0o755, parents=True, exist_ok=True)
     draft = Path(mkdtemp(prefix=".draft-", dir=kept))
     try:

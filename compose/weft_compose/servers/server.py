@@ -1,4 +1,4 @@
-"""What every server can do: prepare its folder, start, answer, stop."""
+"""The life of a server: prepare its folder, start, answer, stop."""
 
 import time
 from abc import ABC, abstractmethod
@@ -19,12 +19,12 @@ _POLL_S = 0.02
 
 
 class EmbeddedServer(ABC):
-    """One server on one loopback port over one data folder. It asks whoever connects for its password."""
+    """A server on a loopback port with a data folder and a password."""
 
     name: str
 
     def __init__(self, folder: Path, port: int, log: Path | None = None, password_file: Path | None = None) -> None:
-        # As the kernel sees it: a server names its folder without dots and links when it is asked for it.
+        # As the kernel sees it: a server reports its folder without dots and links.
         self.folder = folder.resolve()
         self.port = port
         self.log = log or self.folder.with_suffix(".log")
@@ -33,33 +33,33 @@ class EmbeddedServer(ABC):
 
     @cached_property
     def password(self) -> str:
-        """What clients must know; kept beside the folder, so that the server cannot read more than it is told."""
+        """The password for clients; kept outside the folder, so that the server cannot read it from there."""
         return password_in(self._password_file)
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect, with the password."""
+        """The URL for clients, with the password."""
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """Everything it listens on."""
+        """All ports it listens on."""
         return (self.port,)
 
     def prepare(self) -> None:
-        """Makes the data folder ready to start on. A repeat does nothing."""
+        """Prepares the data folder for a start. A repeat does nothing."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in self.files().items():
             replace_text(self.folder / name, text, mode=0o600)
         give(self.folder)
 
     def files(self) -> dict[str, str]:
-        """Returns what the server reads from its folder, by name; not from its command, which everybody may read."""
+        """Returns the server's configuration files, by name: everybody may read its command, so secrets are here."""
         return {}
 
     @abstractmethod
     def command(self) -> Command:
-        """What runs the server.
+        """Returns the command that runs the server.
 
         Raises:
             MissingPart: its wheel is not installed.
@@ -67,17 +67,16 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def greet(self) -> bool:
-        """Connects as a client would and makes sure that it is this server which answers.
+        """Connects like a client and returns whether this server answers and is ready; may raise OSError otherwise.
 
-        A stranger may sit on the port that our own process is about to fail to bind. False, or OSError, while the
-        server is not ready.
+        Another process may hold the port that our own is about to fail to bind.
         """
 
     def settle(self) -> None:  # noqa: B027 - most servers need none
-        """Brings a server that answers to the state its clients expect. A repeat does nothing."""
+        """Brings a server that answers into the state that its clients expect. A repeat does nothing."""
 
     def start(self) -> None:
-        """Starts the process without waiting for it; on the main thread, see Child."""
+        """Starts the process without waiting for it. Call it on the main thread, see Child."""
         self.child = Child(self.command())
 
     def wait_ready(self, timeout_s: float = 20.0) -> None:
@@ -103,7 +102,7 @@ class EmbeddedServer(ABC):
             self.child.stop()
 
     def kill(self) -> None:
-        """Kills the process if it runs; it may start again on what its folder holds."""
+        """Kills the process if it runs; it may be started again with its folder."""
         if self.child is not None:
             self.child.kill()
 
@@ -128,7 +127,7 @@ S = TypeVar("S", bound=Startable)
 
 @contextmanager
 def serving(make: Callable[[int], S]) -> Iterator[S]:
-    """Runs a server on a free port until left."""
+    """Runs a server on a free port while the context lasts."""
     (port,) = free_ports(1)
     server = make(port)
     server.prepare()

@@ -15,7 +15,7 @@ _CONFIGURATION = "valkey.conf"
 
 
 class ValkeyServer(EmbeddedServer):
-    """valkey-server, its snapshot kept under the data folder."""
+    """valkey-server, with its snapshot in the data folder."""
 
     name = "valkey"
 
@@ -33,7 +33,7 @@ class ValkeyServer(EmbeddedServer):
             "loadmodule": _quoted(reachable(search)),
             "save": "300 1",
             "maxmemory": "512mb",
-            # The cache keeps within half of it by itself. Chosen by Redis, budgets and rate limits could go.
+            # The cache limits itself to half of it. If Redis chose what to evict, budgets and rate limits could go.
             "maxmemory-policy": "noeviction",
         }
         return {_CONFIGURATION: "".join(f"{name} {value}\n" for name, value in settings.items())}
@@ -59,6 +59,6 @@ class ValkeyServer(EmbeddedServer):
 
 
 def _quoted(path: Path) -> str:
-    """Writes a path as Valkey reads it, whatever signs are in it."""
+    """Returns a path quoted for Valkey's configuration, whatever characters it contains."""
     escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -84,13 +84,15 @@ async def ask(context: typer.Context, options: AskOptions) -> int:
 async def tail(
     context: typer.Context,
     job_id: Annotated[str, typer.Argument(help="The job's id.")],
-    after: Annotated[int, typer.Option(help="Only what came after this sequence.", min=0)] = 0,
+    after: Annotated[
+        int, typer.Option(help="Begin after this sequence number, as `weft job JOB --events` shows it.", min=0)
+    ] = 0,
     *,
     show_reasoning: ShowReasoning = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> int:
-    """Stream a job's text, during or after it."""
+    """Stream a job's text, while it runs or afterwards."""
     waiting = _waiting(as_json=as_json, show_reasoning=show_reasoning, quiet=quiet)
     async with Session.of(context).client(waiting) as weft:
         reading = _Reading(weft, waiting, _reading(as_json=as_json, show_reasoning=show_reasoning), as_json=as_json)
@@ -104,14 +106,14 @@ def _waiting(*, as_json: bool, show_reasoning: bool, quiet: bool) -> Steps:
 
 
 def _reading(*, as_json: bool, show_reasoning: bool) -> Read:
-    """Returns what reads an answer to its end."""
+    """Returns the function that reads an answer to its end."""
     if as_json:
         return drain
     return partial(print_answer, aside=sys.stderr if show_reasoning else None)
 
 
 class _Reading:
-    """Reads a job's answer to its end, and shows its record."""
+    """Reads a job's answer to its end, and shows the job's record."""
 
     def __init__(self, weft: WeftClient, waiting: Steps, read: Read, *, as_json: bool) -> None:
         self._weft = weft
@@ -122,7 +124,7 @@ class _Reading:
     async def to_end(
         self, generation: Generation, when_left: str, job_id: str = "", request_id: str = ""
     ) -> job_pb2.Job:
-        """Returns the record. Whoever leaves, or is left by the gateway, is told where to find the job."""
+        """Returns the record. If the user leaves, or the gateway is lost, says how to find the job."""
         try:
             await self._read(generation)
         except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""The inputs of `weft ask` that are given by name: the prompt, a conversation, a schema, tools, pictures, labels."""
+"""Reads the inputs of `weft ask`: the prompt, a conversation, a schema, tools, pictures and labels."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ from weft_client.requests import ChatOptions, chat
 
 
 def read_prompt(given: str, what: str = "question") -> str:
-    """Returns the question: as given, from stdin (`-`), or from a file (`@PATH`)."""
+    """Returns a text as given, from stdin (`-`), or from a file (`@PATH`)."""
     if given != "-" and not given.startswith("@"):
         return given
     if given == "@":
@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
 
 
 def read_history(path: Path, *, may_be_new: bool = False) -> list[chat_pb2.Message]:
-    """Returns a conversation from a file of messages, a JSON list or one per line."""
+    """Returns the conversation in a file of messages: a JSON list, or one per line."""
     if may_be_new and not path.exists():
         return []
     try:
@@ -47,7 +47,7 @@ def read_history(path: Path, *, may_be_new: bool = False) -> list[chat_pb2.Messa
 
 
 def append_turn(path: Path, request: job_pb2.GenerationRequest, answer: job_pb2.Answer) -> None:
-    """Appends the last question and its answer to a conversation, one message per line."""
+    """Appends the last question and its answer to a conversation's file, one message per line."""
     said = chat_pb2.Message(
         role=chat_pb2.ROLE_ASSISTANT, parts=[chat_pb2.ContentPart(text=answer.text)], tool_calls=answer.tool_calls
     )
@@ -60,13 +60,13 @@ def append_turn(path: Path, request: job_pb2.GenerationRequest, answer: job_pb2.
 
 
 def check_may_grow(path: Path) -> None:
-    """Refuses a conversation file to which no line can be appended, before anything is sent."""
+    """Refuses, before anything is sent, a conversation file to which no line can be appended."""
     if path.exists() and read_text(path).lstrip().startswith("["):
         raise CommandFailed(f"{path} is a JSON list, to which nothing is added: keep one message a line")
 
 
 def read_tools(path: Path) -> list[chat_pb2.Tool]:
-    """Returns the tools of a file, a JSON list or one per line."""
+    """Returns the tools in a file: a JSON list, or one per line."""
     try:
         return tools(read_list(read_text(path)))
     except ValueError as wrong:
@@ -74,7 +74,7 @@ def read_tools(path: Path) -> list[chat_pb2.Tool]:
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:
-    """Returns a JSON Schema."""
+    """Returns the JSON Schema in a file."""
     try:
         schema = json.loads(read_text(path))
     except ValueError as wrong:

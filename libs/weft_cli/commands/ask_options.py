@@ -1,4 +1,4 @@
-"""What `weft ask` may be given: each option with its panel of the help, and the request that they come to."""
+"""The options of `weft ask`, each with its panel of the help, and the request that they make."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,70 +48,100 @@ def _panel(name: str) -> Panelled:
 
 
 _form, _talk, _job, _whom, _cached, _here = map(_panel, (_FORM, _TALK, _JOB, _WHOM, _CACHE, _HERE))
-ShowReasoning = Annotated[bool, _here("Write what the model thinks to stderr.", "--show-reasoning")]
-Quiet = Annotated[bool, _here("Do not say on stderr what is waited for.", "--quiet", "-q")]
+ShowReasoning = Annotated[bool, _here("Write the model's reasoning to stderr.", "--show-reasoning")]
+Quiet = Annotated[bool, _here("Do not show on stderr what the command waits for.", "--quiet", "-q")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskOptions:
     """The options of a question, in the order of the help."""
 
-    prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from stdin, @PATH from a file.")]
+    prompt: Annotated[str, typer.Argument(help="The question; - reads it from stdin, @PATH from a file.")]
     collection: Annotated[str, _talk("Find context in this collection.", "--collection", "-c")] = ""
-    top_k: Annotated[int | None, _talk("Passages of context.", least=1, most=20)] = None
-    image: Annotated[list[str] | None, _talk("A file, or an https address; may repeat.")] = None
+    top_k: Annotated[int | None, _talk("Number of passages of context. Default: 4.", least=1, most=20)] = None
+    image: Annotated[list[str] | None, _talk("Picture: a file or an https address; repeatable.")] = None
     system: Annotated[str, _talk("Instructions for the model; @PATH reads a file.")] = ""
     history: Annotated[
         Path | None,
-        _talk('What was said before: JSON messages {"role", "content"}, a list or one a line.', parser=any_path),
+        _talk('Earlier messages, {"role": …, "content": …}: a JSON list, or one per line.', parser=any_path),
     ] = None
-    tools: Annotated[Path | None, _talk("Tools it may call: JSON, a list or one a line.", parser=any_path)] = None
-    tool_choice: Annotated[ToolChoiceName | None, _talk("Whether it may, must or must not call one.")] = None
-    max_tokens: Annotated[int | None, _form("Longest answer in tokens.", least=1, most=1_000_000)] = None
-    temperature: Annotated[float, _form("0: may come from the cache.", least=0, most=2)] = 0.0
-    top_p: Annotated[float | None, _form("Nucleus mass.", least=0.0001, most=1)] = None
-    stop: Annotated[list[str] | None, _form("Text that ends the answer; may repeat.")] = None
-    seed: Annotated[int | None, _form("Makes sampling repeatable where the provider can.")] = None
+    tools: Annotated[
+        Path | None,
+        _talk('Tools, {"name": …, "description": …, "parameters": …}: a JSON list, or one per line.', parser=any_path),
+    ] = None
+    tool_choice: Annotated[ToolChoiceName | None, _talk("Whether the model may, must not or must call a tool.")] = None
+    max_tokens: Annotated[
+        int | None, _form("Longest answer in tokens. Default: the alias's limit.", least=1, most=1_000_000)
+    ] = None
+    temperature: Annotated[float, _form("Randomness; at 0 the answer may come from the cache.", least=0, most=2)] = 0.0
+    top_p: Annotated[float | None, _form("Share of the probability to sample from.", least=0.0001, most=1)] = None
+    stop: Annotated[list[str] | None, _form("Text that ends the answer; repeatable.")] = None
+    seed: Annotated[int | None, _form("Makes sampling repeatable if the provider supports it.")] = None
     schema: Annotated[Path | None, _form("File with the JSON Schema of the answer.", parser=any_path)] = None
-    json_answer: Annotated[bool, _form("Any JSON object is to be the answer.", "--json-answer")] = False
-    request_id: Annotated[str, _job("Asking again under the same id joins the first job.")] = ""
-    label: Annotated[list[str] | None, _job("Label of the job, key=value; may repeat.")] = None
-    priority: Annotated[PriorityChoice, _job("Its place among your tenant's own jobs.")] = "normal"
-    timeout_s: Annotated[float | None, _job("Life of the job, queue included.", least=1, most=86_400)] = None
+    json_answer: Annotated[bool, _form("The answer must be a JSON object of any form.", "--json-answer")] = False
+    request_id: Annotated[str, _job("Id of the request; asking again with the same id joins the first job.")] = ""
+    label: Annotated[list[str] | None, _job("Label of the job, key=value; repeatable.")] = None
+    priority: Annotated[PriorityChoice, _job("Priority among your tenant's own jobs.")] = "normal"
+    timeout_s: Annotated[
+        float | None,
+        _job("Longest life of the job in seconds, queue included. Default: the gateway's.", least=1, most=86_400),
+    ] = None
     webhook: Annotated[str, _job("Where to post the record when the job ends.", metavar="URL")] = ""
     on_disconnect: Annotated[
-        Literal["detach", "cancel", "detach-for"], _job("What becomes of the job when you leave.")
+        Literal["detach", "cancel", "detach-for"], _job("What happens to the job when you leave.")
     ] = "detach"
-    detach_for_s: Annotated[float, _job("With detach-for: seconds it goes on unread.", least=1, most=3600)] = 60.0
+    detach_for_s: Annotated[
+        float, _job("With detach-for: seconds that the job goes on without a reader.", least=1, most=3600)
+    ] = 60.0
     detach: Annotated[bool, _job("Print the job's id and leave it running.", "--detach", "-d")] = False
     model: Annotated[str, _whom("Model alias; see `weft models`.")] = "default"
     prefer_region: Annotated[str, _whom("Ask providers in this region before others.")] = ""
-    first_of: Annotated[int | None, _whom("Ask so many providers at once.", least=1, most=8)] = None
-    draft: Annotated[bool, _whom("Show a draft until the answer begins.", "--draft")] = False
-    first_token_s: Annotated[float | None, _whom("Longest wait for a first token.", least=0.1, most=86_400)] = None
-    between_tokens_s: Annotated[float | None, _whom("Longest wait for the next one.", least=0.1, most=86_400)] = None
-    total_s: Annotated[float | None, _whom("Longest attempt.", least=0.1, most=86_400)] = None
-    max_attempts: Annotated[int | None, _whom("Attempts that may fail; 1: no other.", least=1, most=100)] = None
-    max_backoff_s: Annotated[float | None, _whom("Longest wait between two.", least=0.001, most=86_400)] = None
-    on_outage: Annotated[OnOutage | None, _whom("What to do while all its providers are out.")] = None
+    first_of: Annotated[
+        int | None, _whom("Ask this many providers at once; the first to answer wins.", least=1, most=8)
+    ] = None
+    draft: Annotated[bool, _whom("Show a draft until the answer begins, if the alias has one.", "--draft")] = False
+    first_token_s: Annotated[
+        float | None,
+        _whom("Longest wait in seconds for the first token. Default: the alias's.", least=0.1, most=86_400),
+    ] = None
+    between_tokens_s: Annotated[
+        float | None, _whom("Longest wait in seconds between two tokens. Default: the alias's.", least=0.1, most=86_400)
+    ] = None
+    total_s: Annotated[
+        float | None, _whom("Longest attempt in seconds. Default: the alias's.", least=0.1, most=86_400)
+    ] = None
+    max_attempts: Annotated[
+        int | None, _whom("Attempts that may fail, the first included; 1: no retry.", least=1, most=100)
+    ] = None
+    max_backoff_s: Annotated[
+        float | None, _whom("Longest wait in seconds between two attempts.", least=0.001, most=86_400)
+    ] = None
+    on_outage: Annotated[OnOutage | None, _whom("What to do while every provider is down. Default: wait.")] = None
     cache: Annotated[
         CacheChoice | None,
-        _cached("Furthest tier that may answer; else, at temperature 0, what the alias says.", "--cache"),
+        _cached(
+            "Which cached answers to accept. Default: the alias's mode at temperature 0 without tools, else off.",
+            "--cache",
+        ),
     ] = None
-    max_age_s: Annotated[float | None, _cached("Oldest answer it may give.", least=0, most=1e9)] = None
-    min_similarity: Annotated[float | None, _cached("How alike its question must be.", least=0, most=1)] = None
-    tag: Annotated[list[str] | None, _cached("For `weft cache invalidate --tag`; may repeat.")] = None
-    remember: Annotated[bool, _here("Add question and answer to --history, which may be new.", "--remember")] = False
+    max_age_s: Annotated[float | None, _cached("Oldest cached answer to accept, in seconds.", least=0, most=1e9)] = None
+    min_similarity: Annotated[
+        float | None, _cached("How similar the question of a cached answer must be.", least=0, most=1)
+    ] = None
+    tag: Annotated[list[str] | None, _cached("Tag for `weft cache invalidate --tag`; repeatable.")] = None
+    remember: Annotated[
+        bool, _here("Append question and answer to the --history file, which may be new.", "--remember")
+    ] = False
     show_reasoning: ShowReasoning = False
     quiet: Quiet = False
     as_json: AsJson = False
 
     def check(self) -> None:
-        """Refuses what cannot be done, before anything is asked.
+        """Refuses options that cannot work together, before anything is sent.
 
         Raises:
-            CommandMisused: --remember without a conversation, or without an answer to wait for.
-            CommandFailed: nothing can be added to the conversation.
+            CommandMisused: --remember is given without --history, or with --detach.
+            CommandFailed: nothing can be appended to the conversation.
         """
         if self.remember and (self.history is None or self.detach):
             raise CommandMisused(
@@ -121,13 +151,13 @@ class AskOptions:
             ask_inputs.check_may_grow(self.history)
 
     def request(self) -> job_pb2.GenerationRequest:
-        """Returns the request, with the files that it names read."""
+        """Returns the request; reads the files that the options name."""
         options = self._chat_options()
         return ask_inputs.build(ask_inputs.read_prompt(self.prompt), options)
 
     @property
     def disconnect_policy(self) -> gateway_pb2.OnDisconnect.ValueType:
-        """What becomes of the job when its reader leaves."""
+        """What happens to the job when its reader leaves."""
         return _POLICIES[self.on_disconnect]
 
     @property

@@ -16,7 +16,7 @@ from weft_cli.views.cache import cache_stats
 from weft_cli.views.json_output import print_json
 
 app = typer.Typer()
-cache = typer.Typer(help="The answer cache.", no_args_is_help=True)
+cache = typer.Typer(help="The answer cache: show statistics, delete answers.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
 
 
@@ -39,17 +39,17 @@ async def stats(context: typer.Context, *, as_json: AsJson = False) -> None:
 @reporting
 async def invalidate(
     context: typer.Context,
-    tag: Annotated[str, typer.Option(help="Only answers stored under this tag.")] = "",
-    model: Annotated[str, typer.Option(help="Only this model alias's.")] = "",
-    collection: Annotated[str, typer.Option("--collection", "-c", help="Only those built on this collection.")] = "",
+    tag: Annotated[str, typer.Option(help="Only answers with this tag.")] = "",
+    model: Annotated[str, typer.Option(help="Only answers of this model alias.")] = "",
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Only answers based on this collection.")] = "",
     document: Annotated[
-        list[str] | None, typer.Option(help="Only those built on this document of the collection; may repeat.")
+        list[str] | None, typer.Option(help="Only answers based on this document of the collection; repeatable.")
     ] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All of the tenant's answers.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All answers of the tenant.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget answers. Options narrow each other."""
+    """Delete stored answers: those that match all of the options given."""
     if everything == bool(tag or model or collection or document):
         raise CommandMisused("say which answers: --tag, --model, --collection, --document, or --all alone")
     if document and not collection:

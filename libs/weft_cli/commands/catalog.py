@@ -19,7 +19,7 @@ from weft_cli.views.json_output import print_json
 from weft_cli.views.mesh import mistakes
 
 app = typer.Typer()
-catalog = typer.Typer(help="The catalog of providers and models.", no_args_is_help=True)
+catalog = typer.Typer(help="The catalog of providers and models: check it.", no_args_is_help=True)
 app.add_typer(catalog, name="catalog")
 
 # `weft up` sets this for the services that read the catalog.
@@ -38,13 +38,15 @@ def _default() -> Path:
 @reporting
 async def check(
     context: typer.Context,  # noqa: ARG001 - for the options of the session
-    file: Annotated[Path | None, typer.Argument(help="Default: the one that `weft up` takes.", parser=any_path)] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="The catalog. Default: the one that `weft up` uses.", parser=any_path)
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Say whether routers and gateways can use a catalog, with every mistake; exit code 1 when they cannot.
+    """Check whether routers and gateways can use a catalog, and list its mistakes; exit code 1 if they cannot.
 
-    Variables and the files of keys are looked for where this command runs.
+    Variables, and files with keys, are looked up where this command runs.
     """
     from weft_compose.catalog_check import find_mistakes
 

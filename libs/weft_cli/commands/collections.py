@@ -28,19 +28,19 @@ from weft_kit.rpc.errors import WeftError
 
 app = typer.Typer()
 collections = typer.Typer(
-    help="Collections of documents: list them, look at one, set its language, delete one.", cls=ListsByDefault
+    help="Collections of documents: list or show them, set the language, delete one.", cls=ListsByDefault
 )
-documents = typer.Typer(help="The documents of a collection: list them, delete some.", cls=ListsByDefault)
+documents = typer.Typer(help="The documents of a collection: list or delete them.", cls=ListsByDefault)
 app.add_typer(collections, name="collections")
 app.add_typer(documents, name="documents")
 Name = Annotated[str, typer.Argument(help="The collection's name.")]
-Limit = Annotated[int, typer.Option(help="How many, from the first by name.", min=1)]
+Limit = Annotated[int, typer.Option(help="How many to list, in alphabetical order.", min=1)]
 
 
 @collections.command("list", epilog=examples("collections", "collections list --limit 10 --json"))
 @reporting
 async def list_collections(context: typer.Context, limit: Limit = 50, *, as_json: AsJson = False) -> None:
-    """List collections. The name may be left out: `weft collections`."""
+    """List collections; `list` may be omitted: `weft collections`."""
     async with Session.of(context).client() as weft:
         found = await weft.documents.collections(limit + 1)
     present(found[:limit], collections_table, as_json=as_json)
@@ -50,7 +50,7 @@ async def list_collections(context: typer.Context, limit: Limit = 50, *, as_json
 @collections.command("show", epilog=examples("collections show handbook"))
 @reporting
 async def show_collection(context: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
-    """Show a collection: how much is in it, and how its documents are cut."""
+    """Show a collection: how much is in it, and how its documents are split into chunks."""
     async with Session.of(context).client() as weft:
         found = await weft.documents.collection(name)
     present(found, collection_sheet, as_json=as_json)
@@ -63,11 +63,13 @@ async def show_collection(context: typer.Context, name: Name, *, as_json: AsJson
 async def set_language(
     context: typer.Context,
     name: Name,
-    language: Annotated[str, typer.Argument(help="Such as german; detected, each document's own; simple, none.")],
+    language: Annotated[
+        str, typer.Argument(help="Such as german; or detected, for each document's own; or simple, for no stemming.")
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Change what a collection's words are stemmed as. Stored documents follow in the background."""
+    """Set the language in which a collection's words are stemmed. Stored documents follow in the background."""
     async with Session.of(context).client() as weft:
         found = await weft.documents.set_language(name, language)
     present(found, collection_sheet, as_json=as_json)
@@ -92,7 +94,7 @@ async def delete_collection(context: typer.Context, name: Name, *, yes: Yes = Fa
 async def list_documents(
     context: typer.Context, collection: Name, limit: Limit = 50, *, as_json: AsJson = False
 ) -> None:
-    """List documents. The name may be left out: `weft documents COLLECTION`."""
+    """List documents; `list` may be omitted: `weft documents COLLECTION`."""
     async with Session.of(context).client() as weft:
         found = await weft.documents.documents(collection, limit + 1)
     present(found[:limit], documents_table, as_json=as_json)
@@ -104,11 +106,11 @@ async def list_documents(
 async def delete_documents(
     context: typer.Context,
     collection: Name,
-    document_ids: Annotated[list[str], typer.Argument(help="Their ids, from `weft documents COLLECTION`.")],
+    document_ids: Annotated[list[str], typer.Argument(help="The documents' ids, from `weft documents COLLECTION`.")],
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Delete documents, for good; exit code 1 when one of them is not there. The others go all the same."""
+    """Delete documents, for good; exit code 1 if one of them does not exist. The others are deleted all the same."""
     async with Session.of(context).client() as weft:
         deleted = [one for one in dict.fromkeys(document_ids) if await _delete(weft, collection, one)]
     if as_json:

@@ -1,4 +1,4 @@
-"""Confirmation before something is deleted for good."""
+"""Asks for confirmation before something is deleted for good."""
 
 import sys
 from typing import Annotated
@@ -7,14 +7,14 @@ import typer
 
 from weft_cli.errors import CommandFailed
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def confirm(question: str, *, yes: bool) -> None:
     """Returns if the user confirms, on a terminal or by --yes.
 
     Raises:
-        CommandFailed: the user says no, or there is nobody to ask.
+        CommandFailed: the user says no, or there is no terminal to ask on.
     """
     if yes:
         return

@@ -1,4 +1,4 @@
-"""Groups of commands that list when no subcommand is given."""
+"""Groups of commands that list if no subcommand is given."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -39,9 +39,9 @@ from weft_cli.views.json_output import print_json
 from weft_cli.views.progress import Troubles
 
 app = typer.Typer()
-ingests = typer.Typer(help="Ingest jobs: list them, watch or stop one.", cls=ListsByDefault)
+ingests = typer.Typer(help="Ingest jobs: list, watch, show or cancel them.", cls=ListsByDefault)
 app.add_typer(ingests, name="ingests")
-Collection = Annotated[str, typer.Option("--collection", "-c", help="The collection.")]
+Collection = Annotated[str, typer.Option("--collection", "-c", help="Name of the collection.")]
 _FILTER = '{"condition": {"field": "language", "operator": "OPERATOR_EQUAL", "values": [{"text": "german"}]}}'
 JobId = Annotated[str, typer.Argument(help="The ingest job's id.")]
 
@@ -59,24 +59,28 @@ async def ingest(
     context: typer.Context,
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Files, and folders to search for documents.", parser=existing_path),
+        typer.Argument(help="Files, or folders to search for documents.", parser=existing_path),
     ],
     collection: Collection,
     *,
     detach: Annotated[bool, typer.Option("--detach", help="Print the job's id instead of waiting for it.")] = False,
     skip_duplicates: Annotated[
-        bool, typer.Option("--skip-duplicates", help="Leave out files whose content is there under another name.")
+        bool,
+        typer.Option("--skip-duplicates", help="Leave out files whose content is already stored under another name."),
     ] = False,
     language: Annotated[
-        str, typer.Option("--language", help="What their words are stemmed as; the collection's by default.")
+        str,
+        typer.Option(
+            "--language", help="Language for stemming, as in `weft collections language`. Default: the collection's."
+        ),
     ] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Store documents in a collection, which is made when it is missing.
+    """Store documents in a collection, which is created if it does not exist.
 
-    Text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV, JSON and code are
-    read. A durable job does it: once the files are sent it goes on by itself,
-    and `weft ingests watch JOB` shows it again.
+    Reads text, Markdown, HTML, PDF, Word, PowerPoint, Excel, CSV, JSON and
+    code. A durable job stores the documents: once the files are sent, it goes
+    on by itself, and `weft ingests watch JOB` shows its progress.
     """
     found = find_files(paths)
     if not found.files:
@@ -92,7 +96,7 @@ async def ingest(
 
 
 def _show_ingest(run: FileIngest, collection: str, job_id: str, *, waited: bool, as_json: bool) -> None:
-    """Shows what became of the files; the job's id alone where its end was not waited for."""
+    """Shows the outcome for the files, or only the job's id if its end was not waited for."""
     if as_json:
         print_json(run.summary.as_dict())
     elif waited:
@@ -112,11 +116,11 @@ def _why_nothing(found: Found) -> Iterator[str]:
 @reporting
 async def list_ingests(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many to list, newest first.", min=1)] = 20,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List ingest jobs, until a day after their end. The name may be left out: `weft ingests`."""
+    """List ingest jobs, up to a day after their end; `list` may be omitted: `weft ingests`."""
     async with Session.of(context).client() as weft:
         found = await weft.ingests.jobs(limit)
     present(found, ingests_table, as_json=as_json)
@@ -125,7 +129,7 @@ async def list_ingests(
 @ingests.command(epilog=examples("ingests watch JOB"))
 @reporting
 async def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> int:
-    """Show an ingest job until its end, and its record; exit code 1 unless every document was stored."""
+    """Show an ingest job's progress until its end, then its record; exit code 1 unless every document was stored."""
     async with Session.of(context).client(Troubles(aside())) as weft:
         ended = await FileIngest(weft, "", Found(), aside()).watch(job_id)
     present(ended, ingest_record, as_json=as_json)
@@ -135,7 +139,7 @@ async def watch(context: typer.Context, job_id: JobId, *, as_json: AsJson = Fals
 @ingests.command(epilog=examples("ingests show JOB --json"))
 @reporting
 async def show(context: typer.Context, job_id: JobId, *, as_json: AsJson = False) -> None:
-    """Show an ingest job as it stands."""
+    """Show the record of an ingest job."""
     async with Session.of(context).client() as weft:
         found = await weft.ingests.job(job_id)
     present(found, ingest_record, as_json=as_json)
@@ -146,11 +150,11 @@ async def show(context: typer.Context, job_id: JobId, *, as_json: AsJson = False
 async def cancel(
     context: typer.Context,
     job_id: JobId,
-    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.")] = "",
+    message: Annotated[str, typer.Option("--message", "-m", help="The reason, for the record.")] = "",
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Stop an ingest job; what it has stored stays stored."""
+    """Cancel an ingest job; what it has stored stays stored."""
     async with Session.of(context).client() as weft:
         found = await weft.ingests.cancel(job_id, message)
     present(found, ingest_record, as_json=as_json)
@@ -161,6 +165,7 @@ async def cancel(
         "search 'Who keeps the light?' -c handbook --top-k 3",
         "search 'the keeper and the sea' -c handbook --feedback",
         "search 'Who keeps the light?' -c handbook --filter @filter.json",
+        f"search 'Wer hütet das Licht?' -c handbook --filter '{_FILTER}'",
     )
 )
 @reporting
@@ -168,14 +173,21 @@ async def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="What to look for.")],
     collection: Collection,
-    top_k: Annotated[int, typer.Option(help="How many passages.", min=1, max=100)] = 5,
+    top_k: Annotated[int, typer.Option(help="Number of passages.", min=1, max=100)] = 5,
     *,
     feedback: Annotated[
-        bool | None, typer.Option(help="Ask again with words of the best passages, or never.", show_default=False)
+        bool | None,
+        typer.Option(
+            help="Search again with words of the best passages, or do not. Default: the service's setting.",
+            show_default=False,
+        ),
     ] = None,
     only: Annotated[
         str,
-        typer.Option("--filter", help="Search only what this JSON selects; from a file (@PATH) or stdin (-)."),
+        typer.Option(
+            "--filter",
+            help="Search only the documents that this JSON selects; @PATH reads it from a file, - from stdin.",
+        ),
     ] = "",
     as_json: AsJson = False,
 ) -> None:

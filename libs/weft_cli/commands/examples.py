@@ -1,4 +1,4 @@
-"""Examples below a command's help."""
+"""The examples below a command's help."""
 
 from rich.markup import escape
 

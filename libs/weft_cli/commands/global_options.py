@@ -13,7 +13,7 @@ from weft_cli.session import Session
 
 Callback = Callable[..., None]
 _PANEL = "Which mesh, and as whom"
-# Commands have their own options by such names; no command has this one.
+# Commands have options with the same names; with this prefix they cannot collide.
 _MINE = "session_"
 
 
@@ -27,14 +27,18 @@ class _Option(NamedTuple):
 
 
 _OPTIONS: Mapping[str, _Option] = {
-    "endpoint": _Option(("--endpoint",), "WEFT_ENDPOINT", "Gateway, host:port; several as ip:port,ip:port."),
-    "api_key": _Option(("--key", "--api-key"), "WEFT_API_KEY", "API key."),
-    "operator_token": _Option(("--operator-token",), "WEFT_OPERATOR_TOKEN", "For the operator's commands."),
-    # Where a command lists jobs by their state, --state is that one.
+    "endpoint": _Option(
+        ("--endpoint",), "WEFT_ENDPOINT", "Gateway, host:port; several as ip:port,ip:port. Default: the local mesh's."
+    ),
+    "api_key": _Option(("--key", "--api-key"), "WEFT_API_KEY", "API key. Default: the local mesh's."),
+    "operator_token": _Option(
+        ("--operator-token",), "WEFT_OPERATOR_TOKEN", "For the operator's commands. Default: the local mesh's."
+    ),
+    # Commands that list jobs by state use --state for that.
     "state": _Option(
         ("--state", "--state-folder"),
         "WEFT_STATE",
-        "State folder of a local mesh, else .weft.",
+        "State folder of the local mesh. Default: .weft.",
         Path,
         parser=any_path,
         metavar="FOLDER",
@@ -43,7 +47,7 @@ _OPTIONS: Mapping[str, _Option] = {
 
 
 def take_options_anywhere(app: typer.Typer) -> None:
-    """Lets the app, its groups and its commands take the options; the one furthest right counts."""
+    """Adds the options to the app, its groups and its commands; the one furthest right counts."""
     beginning = app.registered_callback
     if beginning is None or beginning.callback is None:
         raise ValueError("the app needs a callback: it begins the session")
@@ -64,9 +68,9 @@ def _let_parts_take(part: typer.Typer) -> None:
 
 
 def _taking(callback: Callback, own: Collection[str] = (), *, with_variables: bool = False) -> Callback:
-    """Returns a callback that takes the options, too, and notes them in its context's session.
+    """Returns a callback that also takes the options, and notes them in the session of its context.
 
-    `own` are parameters whose names the options must leave alone, as they do those of the callback.
+    `own` are parameters whose names the options must not use; nor do they use those of the callback.
     """
     before = signature(callback, eval_str=True)
 
@@ -89,7 +93,7 @@ def _taking(callback: Callback, own: Collection[str] = (), *, with_variables: bo
 
 def _parameter(field: str, option: _Option, own: Collection[str], *, with_variable: bool) -> Parameter:
     names = [name for name in option.names if name.removeprefix("--").replace("-", "_") not in own]
-    # Only the first place reads the environment: an option given there takes precedence anywhere else.
+    # Only the app's own options read the environment: a variable must not override an option given further left.
     variable = option.variable if with_variable else None
     told = typer.Option(
         *names,
@@ -106,4 +110,4 @@ def _parameter(field: str, option: _Option, own: Collection[str], *, with_variab
 
 
 def _nothing(context: typer.Context) -> None:
-    """A group does nothing by itself."""
+    """Does nothing: a group has no work of its own."""

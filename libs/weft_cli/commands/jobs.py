@@ -40,7 +40,7 @@ from weft_client.client import WeftClient
 from weft_kit.rpc.errors import WeftError
 
 app = typer.Typer()
-jobs = typer.Typer(help="Many jobs: list them, wait for one, submit a file of them.", cls=ListsByDefault)
+jobs = typer.Typer(help="Jobs: list or delete them, wait for one, submit a file of requests.", cls=ListsByDefault)
 app.add_typer(jobs, name="jobs")
 JobId = Annotated[str, typer.Argument(help="The job's id.")]
 _STATES = choices(job_pb2.JobState, "JOB_STATE_")
@@ -58,20 +58,22 @@ async def list_jobs(
     context: typer.Context,
     state: Annotated[
         list[str] | None,
-        typer.Option(help="Only jobs in this state, e.g. failed; may repeat.", autocompletion=completing(_STATES)),
+        typer.Option(help="Only jobs in this state, such as failed; repeatable.", autocompletion=completing(_STATES)),
     ] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Only jobs of this model alias; may repeat.")] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Only jobs of this model alias; repeatable.")] = None,
     priority: Annotated[
         list[str] | None,
-        typer.Option(help="Only high, normal or low ones; may repeat.", autocompletion=completing(_PRIORITIES)),
+        typer.Option(
+            help="Only jobs of this priority: high, normal or low; repeatable.", autocompletion=completing(_PRIORITIES)
+        ),
     ] = None,
-    label: Annotated[list[str] | None, typer.Option(help="Only jobs with this label, key=value; may repeat.")] = None,
-    request_id: Annotated[str, typer.Option(help="Only the job submitted under this id.")] = "",
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    label: Annotated[list[str] | None, typer.Option(help="Only jobs with this label, key=value; repeatable.")] = None,
+    request_id: Annotated[str, typer.Option(help="Only the job with this request id.")] = "",
+    limit: Annotated[int, typer.Option(help="How many to list, newest first.", min=1)] = 20,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs. The name may be left out: `weft jobs --state failed`."""
+    """List jobs; `list` may be omitted: `weft jobs --state failed`."""
     states = chosen("state", _STATES, state)
     priorities = chosen("priority", _PRIORITIES, priority)
     labels = read_labels(label or ())
@@ -91,7 +93,7 @@ async def wait(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Wait for a job's end and show its record; exit code 1 unless it succeeded."""
+    """Wait until a job ends and show its record; exit code 1 unless it succeeded."""
     async with Session.of(context).client() as weft:
         found = await weft.wait(job_id, limit_s)
     present(found, job_record, as_json=as_json)
@@ -102,16 +104,20 @@ async def wait(
 @reporting
 async def submit_many(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="One request a line, as JSON; - reads stdin.", parser=any_path)],
-    batch: Annotated[str, typer.Option(help="Name of the batch: submitting it again adds no job twice.")] = "",
+    file: Annotated[
+        Path, typer.Argument(help="File with one request per line, as JSON; - reads stdin.", parser=any_path)
+    ],
+    batch: Annotated[
+        str, typer.Option(help="Name of the batch; submitting the same file under it again adds no job twice.")
+    ] = "",
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Submit a file of requests and leave them running; exit code 1 when any is refused.
+    """Submit a file of requests and leave them running; exit code 1 if any is refused.
 
-    A line is a GenerationRequest in proto JSON, or {"prompt": …} with any of the options of `weft ask` that make a
-    request, named as in Python: model, system, history, max_tokens, stop, seed, json_schema, tools, labels, priority,
-    webhook_url, … Both may have a "request_id".
+    A line is {"prompt": "Who keeps the light?", "max_tokens": 60}, with the request's options of `weft ask` named as
+    in Python: model, system, history, max_tokens, stop, seed, json_schema, tools, labels, priority, webhook_url, … It
+    may also be a GenerationRequest as proto JSON. Both may have a "request_id".
     """
     from weft_cli.batch_file import read_batch  # costs a tenth of a second, which no other command needs
 
@@ -129,9 +135,9 @@ async def submit_many(
 @reporting
 async def delete(
     context: typer.Context,
-    job_ids: Annotated[list[str], typer.Argument(help="The jobs' ids.", metavar="JOB_ID…")],
+    job_ids: Annotated[list[str], typer.Argument(help="The jobs' ids.", metavar="JOB_ID")],
 ) -> None:
-    """Delete jobs that are over, with their answers, wherever they are kept; `weft cancel` ends one that is not."""
+    """Delete jobs that have ended, and their answers, wherever they are kept; `weft cancel` ends one that runs."""
     async with Session.of(context).client() as weft:
         for job_id in job_ids:
             await weft.delete_job(job_id)
@@ -144,13 +150,13 @@ async def job(
     context: typer.Context,
     job_id: JobId,
     *,
-    events: Annotated[bool, typer.Option("--events", help="Show its log instead, event by event.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Show the job's log instead, event by event.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="With --events: go on until the job ends.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one job whole: what was asked, how it went, every attempt, its text so far.
+    """Show a job in full: what was asked, how it went, every attempt, and its text so far.
 
-    With --events, --json prints one event a line.
+    With --events, --json prints one event per line.
     """
     if follow and not events:
         raise CommandMisused("--follow goes with --events; `weft tail JOB` follows a job's text")
@@ -167,11 +173,11 @@ async def job(
 async def cancel(
     context: typer.Context,
     job_id: JobId,
-    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the record.")] = "",
+    message: Annotated[str, typer.Option("--message", "-m", help="The reason, for the record.")] = "",
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a job."""
+    """Cancel a job."""
     async with Session.of(context).client() as weft:
         found = await weft.cancel(job_id, message)
     present(found, job_record, as_json=as_json)
@@ -180,7 +186,7 @@ async def cancel(
 
 
 async def _show_events(weft: WeftClient, job: job_pb2.Job, *, follow: bool, as_json: bool) -> None:
-    """Prints the events in a job's log so far and, with `follow`, those until its end."""
+    """Prints the events in a job's log so far; with `follow`, also those until its end."""
     console = out()
     async with aclosing(weft.events(job.job_id)) as events:
         async for event in events:

@@ -1,4 +1,4 @@
-"""weft up, down, status, demo: a local mesh."""
+"""weft up, down, status, logs, demo: a local mesh."""
 
 import asyncio
 import signal
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 BasePort = Annotated[
-    int, typer.Option(help="Port of the gateway; the others follow it. 0: free ones.", min=0, max=65_500)
+    int, typer.Option(help="Port of the gateway; the other ports follow it. 0: any free ports.", min=0, max=65_500)
 ]
-Engine = Annotated[EngineName, typer.Option(envvar="WEFT_INFERENCE_ENGINE", help="What runs the model.")]
+Engine = Annotated[EngineName, typer.Option(envvar="WEFT_INFERENCE_ENGINE", help="Engine that runs the model.")]
 Catalog = Annotated[
     Path | None,
-    typer.Option(help="Providers and models. Default: compose/weft.toml.", parser=existing_path, metavar="FILE"),
+    typer.Option(
+        help="Catalog of providers and models. Default: compose/weft.toml.", parser=existing_path, metavar="FILE"
+    ),
 ]
 
 
@@ -72,7 +74,7 @@ async def down(context: typer.Context) -> None:
 @app.command(epilog=examples("status", "status --json"))
 @reporting
 async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
-    """Show the parts of the running mesh and the catalog they follow; exit code 1 when one is not well."""
+    """Show the parts of the running mesh and the catalog they follow; exit code 1 if one is not healthy."""
     with _told():
         from weft_compose.state import StateFolder
         from weft_compose.status import mesh_status
@@ -91,13 +93,13 @@ async def status(context: typer.Context, *, as_json: AsJson = False) -> int:
 @reporting
 async def logs(
     context: typer.Context,
-    part: Annotated[str, typer.Argument(help="Only this part's: gateway, router, nats and so on.")] = "",
-    run: Annotated[int, typer.Option(help="Which run: 0 the last, 1 the one before, and so on.", min=0)] = 0,
-    lines: Annotated[int, typer.Option(help="How many of the last lines of each part.", min=0)] = 100,
+    part: Annotated[str, typer.Argument(help="Only the log of this part, such as gateway, router or nats.")] = "",
+    run: Annotated[int, typer.Option(help="Which run: 0 is the last, 1 the one before, and so on.", min=0)] = 0,
+    lines: Annotated[int, typer.Option(help="How many lines to show of each part, the last ones.", min=0)] = 100,
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with lines that are added.")] = False,
 ) -> None:
-    """Show what the parts of the mesh wrote, in this run or in one of the five before it."""
+    """Show the logs of the mesh's parts, of the last run or one of the five before it."""
     with _told():
         from weft_compose.state import StateFolder
 
@@ -118,10 +120,12 @@ def _listed(found: Iterable[object]) -> str:
 @reporting
 async def demo(
     context: typer.Context,
-    question: Annotated[str, typer.Option(help="What to ask.")] = QUESTION,
+    question: Annotated[str, typer.Option(help="The question to ask.")] = QUESTION,
     documents: Annotated[
         Path | None,
-        typer.Option(help="Folder to ingest. Default: compose/demo.", parser=existing_path, metavar="FOLDER"),
+        typer.Option(
+            help="Folder of documents to ingest. Default: compose/demo.", parser=existing_path, metavar="FOLDER"
+        ),
     ] = None,
     base_port: BasePort = 7600,
     engine: Engine = DEFAULT_ENGINE,
@@ -172,7 +176,7 @@ async def _launched(
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turns the launcher's errors, or that its packages are missing, into this command line's own failure."""
+    """Raises CommandFailed for the launcher's errors, and if its packages are missing."""
     try:
         yield
     except LaunchError as failure:
@@ -183,7 +187,7 @@ def _told() -> Iterator[None]:
 
 @contextmanager
 def _draining_on_signals() -> Iterator[None]:
-    """Cancels this task on SIGINT, SIGTERM and SIGHUP: its contexts then stop what they started."""
+    """Cancels this task on SIGINT, SIGTERM and SIGHUP, so that its contexts stop what they started."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

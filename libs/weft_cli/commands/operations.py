@@ -20,7 +20,7 @@ from weft_client.budgets import budget
 from weft_kit.rpc.time import seconds_of
 
 app = typer.Typer()
-keys = typer.Typer(help="API keys; needs the operator's token.", no_args_is_help=True)
+keys = typer.Typer(help="API keys: create, list or revoke them. Needs the operator's token.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
 _MOST = 1_000_000_000
@@ -31,7 +31,7 @@ def _money(text: str) -> Decimal:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal(-1)
-    # Written so that NaN is out of range, too.
+    # Written so that NaN, too, is out of range.
     if not 0 <= amount <= _MOST or amount != round(amount, 6):
         raise typer.BadParameter(f"{text} is no amount like 2.50: 0 to {_MOST:,}, with 6 decimals at most")
     return amount
@@ -47,21 +47,27 @@ def _money(text: str) -> Decimal:
 @reporting
 async def create_key(
     context: typer.Context,
-    tenant: Annotated[str, typer.Option(help="Whose key: 1 to 64 of a-z, 0-9 and -.")] = "default",
-    name: Annotated[str, typer.Option(help="What it is for.")] = "",
-    calls_per_minute: Annotated[int, typer.Option(help="0 means the gateway's default.", min=0, max=1_000_000)] = 0,
+    tenant: Annotated[str, typer.Option(help="Tenant of the key: 1-64 of a-z, 0-9 and -.")] = "default",
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    calls_per_minute: Annotated[
+        int, typer.Option(help="Limit on calls. 0: the gateway's default.", min=0, max=1_000_000)
+    ] = 0,
     tokens_per_minute: Annotated[
-        int, typer.Option(help="Prompt and answer, in any minute. 0: no limit.", min=0, max=_MOST)
+        int, typer.Option(help="Limit on tokens in any minute, prompt and answer. 0: none.", min=0, max=_MOST)
     ] = 0,
     money_per_day: Annotated[
-        Decimal, typer.Option(help="In the price list's currency, until midnight UTC. 0: no limit.", parser=_money)
+        Decimal,
+        typer.Option(
+            help="Limit on cost per day, until midnight UTC, in the price list's currency, such as 2.50. 0: none.",
+            parser=_money,
+        ),
     ] = Decimal(0),
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and print its secret, this once.
+    """Create a key and print its secret, which cannot be shown again.
 
-    Its budget is its own; its tenant's stands in the catalog, and counts for all its keys together.
+    The limits apply to this key. The tenant's own limits are in the catalog, and apply to all its keys together.
     """
     limits = budget(tokens_per_minute, money_per_day)
     async with Session.of(context).operator() as operator:
@@ -76,7 +82,7 @@ async def create_key(
 @reporting
 async def list_keys(
     context: typer.Context,
-    tenant: Annotated[str, typer.Option(help="Only this tenant's.")] = "",
+    tenant: Annotated[str, typer.Option(help="Only keys of this tenant.")] = "",
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -94,7 +100,7 @@ async def revoke_key(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key useless."""
+    """Revoke a key, so that every gateway refuses it."""
     async with Session.of(context).operator() as operator:
         revoked = await operator.revoke(key_id)
     if as_json:
@@ -109,11 +115,11 @@ async def revoke_key(
 async def audit(
     context: typer.Context,
     tenant: Annotated[str, typer.Option(help="Only calls about this tenant.")] = "",
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many to list, newest first.", min=1)] = 20,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was done with the operator's token, and what was refused; needs that token itself."""
+    """Show calls made with the operator's token, and calls that were refused. Needs the operator's token."""
     async with Session.of(context).operator() as operator:
         found = await operator.audit.newest(limit, tenant)
     present(found, audit_table, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Many options of one command, as the fields of one class."""
+"""The many options of a command as the fields of a class."""
 
 import functools
 import inspect
@@ -15,7 +15,7 @@ Running: TypeAlias = Coroutine[None, None, Result]
 def options_from(
     options: type[Options],
 ) -> Callable[[Callable[[typer.Context, Options], Running[Result]]], Callable[..., Running[Result]]]:
-    """Gives a command a parameter for each field of a dataclass: typer takes options from a signature alone.
+    """Gives a command a parameter for each field of a dataclass, since typer reads options only from a signature.
 
     Names, types, help, defaults and order are those of the fields.
     """

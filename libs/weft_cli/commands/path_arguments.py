@@ -1,4 +1,4 @@
-"""Paths on the command line: `~` is a home folder in every one of them, however the shell took it."""
+"""Paths on the command line: a leading `~` is always a home folder, even where the shell does not expand it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from weft_kit.user_paths import expanded
 
 
 def any_path(text: str | Path) -> Path:
-    """Parses a path of which nothing need be there yet."""
+    """Parses a path, which need not exist."""
     try:
         return expanded(Path(text))
     except ValueError as unknown:
@@ -16,7 +16,7 @@ def any_path(text: str | Path) -> Path:
 
 
 def existing_path(text: str | Path) -> Path:
-    """Parses the path of a file or a folder that is there."""
+    """Parses the path of an existing file or folder."""
     path = any_path(text)
     try:
         path.stat()

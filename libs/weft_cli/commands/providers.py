@@ -14,7 +14,7 @@ from weft_cli.views.mesh import refused_catalog
 from weft_cli.views.providers import checks_table, models_table, providers_table
 
 app = typer.Typer()
-providers = typer.Typer(help="Providers: how they are doing, and whether they can be used.", cls=ListsByDefault)
+providers = typer.Typer(help="Providers: show how they are doing, and check them.", cls=ListsByDefault)
 app.add_typer(providers, name="providers")
 
 
@@ -22,11 +22,11 @@ app.add_typer(providers, name="providers")
 @reporting
 async def list_providers(
     context: typer.Context,
-    model: Annotated[str, typer.Option(help="Only those that serve this model alias.")] = "",
+    model: Annotated[str, typer.Option(help="Only providers that serve this model alias.")] = "",
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show how providers are doing, as one router sees them. The name may be left out: `weft providers`."""
+    """Show how providers are doing, as one router sees it; `list` may be omitted: `weft providers`."""
     async with Session.of(context).client() as weft:
         found = await weft.list_providers(model)
     _warn_of(found.catalog)
@@ -41,7 +41,7 @@ async def check(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Ask every provider, now, whether it answers and takes its key; exit code 1 when one cannot be used.
+    """Check now whether each provider answers and accepts its key; exit code 1 if one cannot be used.
 
     Needs the operator's token.
     """
@@ -54,7 +54,7 @@ async def check(
 @app.command(epilog=examples("models", "models --json"))
 @reporting
 async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the model aliases a request may name."""
+    """List the model aliases that a request may name."""
     async with Session.of(context).client() as weft:
         found = await weft.list_models()
     _warn_of(found.catalog)
@@ -62,8 +62,8 @@ async def models(context: typer.Context, *, as_json: AsJson = False) -> None:
 
 
 def _warn_of(catalog: catalog_pb2.CatalogStatus) -> None:
-    """Says on stderr that what follows is not what the file on disk says."""
+    """Warns on stderr that what follows does not come from the catalog on disk."""
     if catalog.problem_count:
         refused, taken = moment(catalog.refuse_time), moment(catalog.load_time)
         found = refused_catalog(catalog.problem_count, refused, taken, is_last_good=catalog.is_last_good)
-        warn(f"{found}; `weft status` shows them beside the mesh, `weft catalog check FILE` anywhere")
+        warn(f"{found}; `weft status` on the mesh's machine lists them, `weft catalog check FILE` anywhere")

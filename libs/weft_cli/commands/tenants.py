@@ -17,7 +17,7 @@ from weft_cli.session import (
 from weft_cli.views.json_output import print_json
 
 app = typer.Typer()
-tenants = typer.Typer(help="Whole tenants; needs the operator's token.", no_args_is_help=True)
+tenants = typer.Typer(help="Tenants: delete one with all it has. Needs the operator's token.", no_args_is_help=True)
 app.add_typer(tenants, name="tenants")
 
 _COUNTS = {
@@ -33,14 +33,14 @@ _COUNTS = {
 @reporting
 async def delete_tenant(
     context: typer.Context,
-    tenant: Annotated[str, typer.Argument(help="The tenant, as its keys name it.")],
+    tenant: Annotated[str, typer.Argument(help="The tenant, as `weft keys list` shows it.")],
     *,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a tenant: its keys, jobs, webhooks, collections, and what the cache holds for it.
+    """Delete a tenant: its keys, jobs, webhooks and collections, and what the cache holds for it.
 
-    Jobs that run are cancelled. Cut off, it goes on where it was when it is called again.
+    Running jobs are cancelled. If the command is interrupted, run it again: it goes on where it stopped.
     """
     confirm(f"delete {tenant} with all its keys, jobs, documents and answers, for good?", yes=yes)
     total, told = pb.DeleteTenantResponse(), ""

@@ -18,22 +18,25 @@ from weft_cli.views.json_output import print_json
 from weft_cli.views.webhooks import deliveries_list, masked, secrets_table
 
 app = typer.Typer()
-webhooks = typer.Typer(help="What became of webhooks, and the secrets that sign them.", no_args_is_help=True)
+webhooks = typer.Typer(help="Webhooks: their deliveries, and the secrets that sign them.", no_args_is_help=True)
 app.add_typer(webhooks, name="webhooks")
 _STATES = choices(pb.DeliveryState, "DELIVERY_STATE_")
-Show = Annotated[bool, typer.Option("--show", help="Print the secrets themselves.")]
+Show = Annotated[bool, typer.Option("--show", help="Print the secrets in full.")]
 
 
 @webhooks.command("list", epilog=examples("webhooks list --state failed", "webhooks list --job JOB"))
 @reporting
 async def list_deliveries(
     context: typer.Context,
-    job_id: Annotated[str, typer.Option("--job", help="Only this job's.")] = "",
+    job_id: Annotated[str, typer.Option("--job", help="Only the delivery of this job.")] = "",
     state: Annotated[
         list[str] | None,
-        typer.Option(help="Only pending, delivered or failed ones; may repeat.", autocompletion=completing(_STATES)),
+        typer.Option(
+            help="Only deliveries in this state: pending, delivered or failed; repeatable.",
+            autocompletion=completing(_STATES),
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many to list, newest first.", min=1)] = 20,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +55,7 @@ async def redeliver(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Send a job's webhook again, at once and with a fresh run of tries."""
+    """Send a job's webhook again, at once and with a new series of tries."""
     async with Session.of(context).client() as weft:
         found = await weft.webhooks.redeliver(job_id)
     if as_json:
@@ -64,7 +67,7 @@ async def redeliver(
 @webhooks.command(epilog=examples("webhooks secrets --show"))
 @reporting
 async def secrets(context: typer.Context, *, show: Show = False, as_json: AsJson = False) -> None:
-    """List the secrets that sign now, the newest first."""
+    """List the secrets that sign webhooks now, newest first."""
     async with Session.of(context).client() as weft:
         found = list(await weft.webhooks.secrets())
     _show_secrets(found, show=show, as_json=as_json)
@@ -75,13 +78,13 @@ async def secrets(context: typer.Context, *, show: Show = False, as_json: AsJson
 async def rotate(
     context: typer.Context,
     overlap_hours: Annotated[
-        float, typer.Option(help="How long the secret before goes on signing.", min=0, max=168)
+        float, typer.Option(help="Hours that the previous secret goes on signing.", min=0, max=168)
     ] = 24.0,
     *,
     show: Show = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new secret."""
+    """Create a new secret."""
     async with Session.of(context).client() as weft:
         found = list(await weft.webhooks.rotate(overlap_hours * 3600))
     _show_secrets(found, show=show, as_json=as_json)

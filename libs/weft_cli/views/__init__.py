@@ -1,1 +1,1 @@
-"""How answers look: for people as text that fits their terminal, for programs as JSON."""
+"""How results are shown: to people as text that fits their terminal, to programs as JSON."""

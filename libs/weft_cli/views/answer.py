@@ -1,4 +1,4 @@
-"""Writes an answer while it grows, and takes back what is withdrawn."""
+"""Writes an answer as it arrives, and marks what is withdrawn."""
 
 import sys
 from typing import TextIO
@@ -9,7 +9,7 @@ _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
 async def print_answer(generation: Generation, to: TextIO | None = None, aside: TextIO | None = None) -> None:
-    """Writes tokens as they come; text written already cannot be taken back, so what stands is written again.
+    """Writes tokens as they arrive. Written text cannot be taken back, so after a withdrawal the rest is repeated.
 
     The model's reasoning goes to `aside`, or nowhere.
     """
@@ -29,7 +29,7 @@ async def print_answer(generation: Generation, to: TextIO | None = None, aside: 
                 to.write(token.text)
             to.flush()
     finally:
-        # Also when it breaks off: what is said about that begins on a line of its own.
+        # Also when the answer breaks off, so that the error begins on a line of its own.
         if thoughts:
             thoughts.pause()
         if generation.text:
@@ -44,7 +44,7 @@ async def drain(generation: Generation) -> None:
 
 
 class _Thoughts:
-    """Reasoning as it comes, dim where that can be seen, on lines of its own."""
+    """Writes reasoning as it arrives, on lines of its own, and dimmed on a terminal."""
 
     def __init__(self, to: TextIO) -> None:
         self._to = to

@@ -1,4 +1,4 @@
-"""How the operator's calls look to people."""
+"""Shows the operator's calls to people."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from weft_cli.views.layout import columns, or_none
 
 
 def audit_table(events: Iterable[pb.AuditEvent]) -> RenderableType:
-    """Shows who called what, about whom, and what became of it."""
+    """Returns a table of who called what, about which tenant, with which outcome."""
     table = columns("time", "call", "tenant", "key", "outcome", "operator", "from", wraps={"time", "outcome"})
     for event in events:
         # A token that was not the operator's has no fingerprint.

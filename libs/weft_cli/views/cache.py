@@ -1,4 +1,4 @@
-"""How the answer cache looks to people."""
+"""Shows the answer cache to people."""
 
 from rich.console import RenderableType
 

@@ -1,4 +1,4 @@
-"""How collections, their documents and what a search finds in them look to people."""
+"""Shows collections, their documents and search results to people."""
 
 from collections.abc import Iterable, Sequence
 
@@ -32,7 +32,7 @@ def collection_sheet(collection: pb.Collection) -> RenderableType:
     facts.add_row("language", collection.language or "not told")
     if collection.languages:
         counts = (f"{one.language} {one.chunk_count:,}" for one in collection.languages)
-        facts.add_row("chunks in", ", ".join(counts) + (" (being analysed anew)" if collection.analysing else ""))
+        facts.add_row("chunks in", ", ".join(counts) + (" (being analysed again)" if collection.analysing else ""))
     facts.add_row("created", moment(collection.create_time))
     return facts
 

@@ -19,7 +19,7 @@ def span(duration: Duration) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """Whole seconds that go by: 59 s, 1 min 0 s."""
+    """Returns an elapsed time in whole seconds: 59 s, 1 min 0 s."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 

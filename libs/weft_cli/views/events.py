@@ -1,4 +1,4 @@
-"""A job's log, event by event, as it looks to people."""
+"""Shows a job's log to people, event by event."""
 
 import json
 
@@ -12,7 +12,7 @@ _LONGEST = 60
 
 
 def event_line(event: event_pb2.JobEvent) -> Text:
-    """Tells when, at which position, and what happened, with the beginning of what it says."""
+    """Returns a line with an event's time, sequence and kind, and the beginning of its content."""
     at = event.time.ToDatetime()
     kind = event.WhichOneof("event") or "unknown"
     line = Text(f"{at:%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}  {event.sequence:>8}  ")
@@ -76,6 +76,6 @@ def _question(accepted: event_pb2.Accepted) -> str:
 
 
 def _short(text: str) -> str:
-    """Returns the beginning of a text, on one line, as a reader of logs wants it."""
+    """Returns the beginning of a text, quoted and on one line."""
     shown = json.dumps(text[:_LONGEST], ensure_ascii=False)
     return f"{shown}…" if len(text) > _LONGEST else shown

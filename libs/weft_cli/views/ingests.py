@@ -1,4 +1,4 @@
-"""How ingest jobs look to people."""
+"""Shows ingest jobs to people."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ def ingests_table(jobs: Iterable[pb.IngestJob]) -> RenderableType:
 
 
 def ingest_record(job: pb.IngestJob) -> RenderableType:
-    """Shows what became of a job's documents, and names those that failed."""
+    """Returns a job's record: the outcome for its documents, and those that failed by name."""
     facts = fact_sheet()
     facts.add_row("job", job.job_id)
     facts.add_row("state", state_text(job.state))

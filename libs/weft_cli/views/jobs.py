@@ -1,4 +1,4 @@
-"""How jobs look to people: a line in a list, or the whole record with every attempt."""
+"""Shows jobs to people: as a line in a list, or as the whole record with every attempt."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,14 +15,14 @@ from weft_cli.views.spending import amount
 from weft_client.batches import Outcome
 from weft_kit.rpc.errors import WeftError
 
-# The parts of a request that say how it is to be answered.
+# The fields of a request that say how to answer it.
 _SETTINGS = frozenset({"sampling", "response_format", "retrieval", "cache", "routing", "retry_policy"})
 _SHORT = frozenset({job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED, job_pb2.JOB_STATE_EXPIRED})
 _STATE_STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "yellow", "EXPIRED": "yellow", "RUNNING": "cyan"}
 
 
 def job_record(job: job_pb2.Job) -> RenderableType:
-    """Shows how a job went, without its text."""
+    """Returns how a job went, without its text."""
     answer = job.answer
     facts = fact_sheet()
     facts.add_row("job", job.job_id)
@@ -53,7 +53,7 @@ def job_record(job: job_pb2.Job) -> RenderableType:
 
 
 def jobs_table(jobs: Sequence[job_pb2.Job]) -> RenderableType:
-    # Fits 80 columns as it is; attempts and the rest are in the job's own record.
+    # This fits 80 columns; attempts and the rest are in the job's own record.
     table = columns("job", "state", "accepted UTC", "took", "model", wraps={"accepted UTC", "took", "model"})
     for job in jobs:
         took = between(job.accept_time, job.end_time) if job.HasField("end_time") else ""
@@ -65,7 +65,7 @@ def jobs_table(jobs: Sequence[job_pb2.Job]) -> RenderableType:
 
 
 def whole_job(job: job_pb2.Job) -> RenderableType:
-    """Shows all there is of a job: what was asked, how it went, and its text."""
+    """Returns everything about a job: what was asked, how it went, and its text."""
     asked = fact_sheet()
     for name, text in _asked(job):
         asked.add_row(name, text)
@@ -74,7 +74,7 @@ def whole_job(job: job_pb2.Job) -> RenderableType:
 
 
 def shortfall(job: job_pb2.Job) -> str:
-    """Tells how a job ended that did not succeed, in how long, where and why; empty of any other."""
+    """Returns how a job that did not succeed ended, after how long, where and why; "" for any other job."""
     if job.state not in _SHORT:
         return ""
     state = state_text(job.state).plain
@@ -86,7 +86,7 @@ def shortfall(job: job_pb2.Job) -> str:
 
 
 def finish(answer: job_pb2.Answer) -> str:
-    """Tells why the model stopped, with the provider's own word; "" where it was finished and said something."""
+    """Returns why the model stopped, with the provider's own word for it; "" after a normal answer."""
     if answer.finish_reason == chat_pb2.FINISH_REASON_STOP and (answer.text or answer.tool_calls):
         return ""
     name = chat_pb2.FinishReason.Name(answer.finish_reason).removeprefix("FINISH_REASON_")
@@ -95,7 +95,7 @@ def finish(answer: job_pb2.Answer) -> str:
 
 
 def outcome_line(line: int, outcome: Outcome) -> str:
-    """Tells what became of one line of a batch."""
+    """Returns the outcome of one line of a batch."""
     if isinstance(outcome, WeftError):
         return f"{line}  refused  {line_of(outcome)}"
     return f"{line}  {outcome.job_id}  {state_text(outcome.state)}"
@@ -116,7 +116,7 @@ def _state(job: job_pb2.Job) -> Text:
 
 
 def _asked(job: job_pb2.Job) -> Iterator[tuple[str, str]]:
-    """Yields what was asked, as far as it was said."""
+    """Yields the parts of a request that are set, by name."""
     request = job.request
     facts = {
         "request id": job.request_id,
@@ -146,7 +146,7 @@ def _call(call: chat_pb2.ToolCall) -> str:
 
 
 def _attempt(job: job_pb2.Job, attempt: job_pb2.Attempt) -> Text:
-    """Tells whom it asked and what became of it; then when; what it took; why it was made, and why it failed."""
+    """Returns an attempt, a line each: provider and result, times, usage and cost, why it was made, why it failed."""
     result = job_pb2.Attempt.Result.Name(attempt.result).removeprefix("RESULT_")
     whom = Text(_provider(attempt))
     if attempt.result:

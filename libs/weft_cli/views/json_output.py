@@ -1,4 +1,4 @@
-"""How records look to programs: the JSON form of the messages."""
+"""Shows records to programs, as the JSON form of the messages."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ def print_json(value: Message | Iterable[Message] | Sequence[object] | dict[str,
 
 
 def print_json_line(message: Message) -> None:
-    """Writes a message to stdout as one line of JSON, for whoever reads on meanwhile."""
+    """Writes a message to stdout as one line of JSON, at once, for programs that follow the output."""
     _write_json(message, indent=None)
     sys.stdout.flush()
 

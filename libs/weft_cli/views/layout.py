@@ -1,6 +1,6 @@
-"""Tables and fact sheets that keep every figure and id whole on terminals of any width.
+"""Tables and fact sheets that break no number or id on a terminal of any width.
 
-Where a table's columns do not fit side by side, each row becomes a sheet of its own.
+If a table's columns do not fit next to each other, each row becomes a sheet of its own.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -16,7 +16,7 @@ _GAP = 2
 
 
 class Listing:
-    """Rows under columns. Those that wrap do so between words; the others stay as they are."""
+    """A table. The columns in `wraps` wrap between words; the others never wrap."""
 
     def __init__(self, columns: Sequence[str], wraps: Collection[str]) -> None:
         self._columns = columns
@@ -38,7 +38,7 @@ class Listing:
             yield self._as_table(widths)
 
     def _needs(self, place: int) -> tuple[int, int]:
-        """Returns the least width of a column and what it would like; its name wraps in any case."""
+        """Returns the least width of a column, and the width it needs without wrapping; its name may always wrap."""
         name, cells = Text(self._columns[place]), [row[place] for row in self._rows]
         least = _longest_word if self._columns[place] in self._wraps else _width
         return max(_longest_word(name), *map(least, cells)), max(_width(name), *map(_width, cells))
@@ -62,7 +62,7 @@ class Listing:
 
 
 class FactSheet:
-    """Names and what there is to say beside them, or below where it would not fit in whole words."""
+    """Names with their values to the right, or below where a word would not fit."""
 
     def __init__(self) -> None:
         self._facts: list[tuple[Text, Text]] = []
@@ -85,12 +85,12 @@ class FactSheet:
 
 
 def columns(*columns: str, wraps: Collection[str] = ()) -> Listing:
-    """Returns an empty table; only the columns named in `wraps` give way where there is little room."""
+    """Returns an empty table; only the columns named in `wraps` get narrower when there is little room."""
     return Listing(columns, wraps)
 
 
 def fact_sheet() -> FactSheet:
-    """Returns an empty sheet of names and what there is to say beside them."""
+    """Returns an empty sheet of names and values."""
     return FactSheet()
 
 
@@ -99,9 +99,9 @@ def or_none(table: Listing, words: str) -> RenderableType:
 
 
 def fitted(needs: Sequence[tuple[int, int]], room: int) -> list[int] | None:
-    """Returns a width for each column, which needs the first number and likes the second; None without enough room.
+    """Returns a width for each column, given its least and its full width; None if there is not enough room.
 
-    What is left over goes first to those that want least: long texts give way before short ones.
+    Space left over goes first to the columns that lack least, so that long texts wrap before short ones.
     """
     widths = [least for least, _ in needs]
     left = room - sum(widths) - _GAP * (len(needs) - 1)

@@ -1,4 +1,4 @@
-"""Writes what parts of a mesh logged, and what they add meanwhile; with several, each line begins with its part."""
+"""Writes the logs of a mesh's parts, and follows them; with several, each line begins with its part's name."""
 
 import asyncio
 import sys
@@ -9,12 +9,12 @@ _POLL_S = 0.2
 
 
 async def show_logs(logs: Mapping[str, Path], lines: int, *, follow: bool) -> None:
-    """Writes the last lines of each log by part; following goes on until it is cancelled."""
+    """Writes the last lines of each part's log; with `follow`, writes new lines until it is cancelled."""
     from weft_compose.run_logs import Followed, last_lines
 
     width = max(map(len, logs))
     names = {part: f"{part:<{width}} | " if len(logs) > 1 else "" for part in logs}
-    # From here on: a line that is added meanwhile is shown twice rather than not at all.
+    # Before the last lines are read: a line added meanwhile is shown twice rather than not at all.
     followed = {part: Followed(log) for part, log in logs.items()}
     for part, log in logs.items():
         _write(names[part], last_lines(log, lines) if lines else ())

@@ -1,4 +1,4 @@
-"""How a mesh on this machine looks to people: its parts, what is wrong with them, and the catalogs they follow."""
+"""Shows a mesh on this machine to people: its parts, what is wrong with them, and the catalogs they follow."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ _ADVICE = {
 
 
 def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:
-    """Shows what `weft_compose.status` found, as plain values."""
+    """Returns a table of what `weft_compose.status` found, given as plain values."""
     table = columns("part", "address", "pid", "health", "cpu", "memory")
     for part in status["parts"]:
         health = Text(part["health"], style="green" if part["healthy"] else "red")
@@ -28,7 +28,7 @@ def mesh_status_table(status: Mapping[str, Any]) -> RenderableType:
 
 
 def mesh_warnings(status: Mapping[str, Any]) -> list[Text]:
-    """Returns what is wrong, a line each, which is for lines of any length: places of files are looked up whole."""
+    """Returns a line for each problem, not to be wrapped: they contain paths to look up."""
     return [warning for part in status["parts"] for warning in (*_illness(part), *_catalog(part))]
 
 
@@ -37,9 +37,9 @@ def mistakes(count: int) -> str:
 
 
 def refused_catalog(count: int, refused: str, taken: str, *, is_last_good: bool) -> str:
-    """Says that the file on disk is refused, for so many mistakes, and which catalog is in force in its place."""
+    """Returns a line that says the file on disk is refused, for how many mistakes, and which catalog is in force."""
     instead = "the last good one" if is_last_good else f"the one taken at {taken}"
-    return f"the catalog has {mistakes(count)}, refused at {refused}; {instead} is in force until it is mended"
+    return f"the catalog has {mistakes(count)}, refused at {refused}; {instead} is in force until it is corrected"
 
 
 def _illness(part: Mapping[str, Any]) -> Iterator[Text]:
@@ -50,7 +50,7 @@ def _illness(part: Mapping[str, Any]) -> Iterator[Text]:
 
 
 def _catalog(part: Mapping[str, Any]) -> Iterator[Text]:
-    """Yields what is wrong with the catalog as this part found it."""
+    """Yields what this part found wrong with the catalog."""
     catalog = part["catalog"] or {}
     if problems := catalog.get("problems"):
         refused, taken = _moment(catalog["refuse_time"]), _moment(catalog["load_time"])

@@ -1,4 +1,4 @@
-"""What a command waits for, said on stderr: a spinner on a terminal, elsewhere a line where that changes."""
+"""Shows on stderr what a command waits for: with a spinner on a terminal, elsewhere with a line for each change."""
 
 import asyncio
 import time
@@ -17,14 +17,14 @@ from weft_client.observer import Observer
 from weft_client.retry import is_silence, is_unavailable
 from weft_kit.rpc.errors import WeftError
 
-# What is over sooner is not shown: it would only flicker.
+# Shorter waits are not shown: they would only flicker.
 _NOTICED_S = 0.3
-# Where there is no terminal nobody looks on, and only a wait that lasts is news.
+# Without a terminal nobody watches, so only longer waits are worth a line.
 _NEWS_S = 2.0
 
 
 class Waiting(Observer):
-    """Shows waits for the gateway. Enter it; leaving wipes what it shows. Quiet, it shows nothing.
+    """Shows waits for the gateway while its context lasts; leaving wipes the display. With `quiet`, shows nothing.
 
     `endpoint` is filled in once it is known.
     """
@@ -47,7 +47,7 @@ class Waiting(Observer):
         self.stop()
 
     def connects(self) -> None:
-        """The first contact begins."""
+        """Shows that the first connection is being made."""
         self._show(f"connecting to {self.endpoint}")
 
     def on_call(self) -> None:
@@ -64,7 +64,7 @@ class Waiting(Observer):
         self.stop()
 
     def stop(self) -> None:
-        """Wipes what is shown: nothing is waited for, or something else is written to the terminal."""
+        """Wipes the display: the wait is over, or something else is to be written."""
         if self._timer:
             self._timer.cancel()
         if self._live:
@@ -73,7 +73,7 @@ class Waiting(Observer):
         self._text, self._since = "", 0.0
 
     def _show(self, text: str, *, at_once: bool = False) -> None:
-        """Shows what is waited for, in place of what was; the seconds are counted on."""
+        """Shows a wait in place of the one before; the seconds continue."""
         if self._quiet or text == self._text:
             return
         self._text = text
@@ -106,18 +106,18 @@ class Waiting(Observer):
 
 
 class Troubles(Waiting):
-    """Says no more than what went wrong, on lines of its own: something else moves on the terminal."""
+    """Shows only failures, on lines of their own, because a progress bar is on the terminal."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._spins = False
 
     def on_call(self) -> None:
-        """A call that is merely under way is no trouble."""
+        """Shows nothing: a call that is under way is no failure."""
 
 
 class Steps(Waiting):
-    """Shows also how far a job is. `writes_here`: its text goes to the same terminal, and ends the display."""
+    """Also shows a job's progress. With `writes_here`, its text goes to the same terminal, and ends the display."""
 
     def __init__(
         self, console: Console, *, writes_here: bool, shows_reasoning: bool = False, quiet: bool = False
@@ -135,7 +135,7 @@ class Steps(Waiting):
         if not self._written:
             super().on_failure(failure)
         elif is_unavailable(failure) and not (self._quiet or self._broken):
-            # A spinner would wipe the half-written line it stands on.
+            # A spinner would wipe the half-written line.
             self._broken = True
             self._console.print(Text(f"\n[waiting for the gateway at {self.endpoint}]"), soft_wrap=True)
 
@@ -151,7 +151,7 @@ class Steps(Waiting):
             self._show(step, at_once=True)
 
     def _is_shown_here(self, delta: event_pb2.Delta) -> bool:
-        """Tells whether what is new is written to where the steps are."""
+        """Returns whether new text or reasoning is written to the terminal of the display."""
         return bool((delta.text and self._writes_here) or (delta.reasoning and self._shows_reasoning))
 
     def _step(self, event: event_pb2.JobEvent) -> str:
@@ -170,7 +170,7 @@ class Steps(Waiting):
 
 
 def _put_back(attempt: job_pb2.Attempt) -> str:
-    """Says why a job waits that had begun: an attempt failed, or its worker made room."""
+    """Returns why a job that had begun waits again: an attempt failed, or its worker gave it back."""
     error = attempt.error
     if error.reason in {error_pb2.ERROR_REASON_UNSPECIFIED, error_pb2.ERROR_REASON_DRAINING}:
         return "waits for its turn"
@@ -179,7 +179,7 @@ def _put_back(attempt: job_pb2.Attempt) -> str:
 
 
 def running(started: event_pb2.Started) -> str:
-    """Says who answers, and what is to be read before the first word."""
+    """Returns which provider answers, and how many tokens it reads before the first word."""
     model = f" ({started.provider_model})" if started.provider_model else ""
     reading = f", reading about {started.prompt_tokens_estimate:,} tokens" if started.prompt_tokens_estimate else ""
     return f"running on {started.provider}{model}{reading}"

@@ -1,4 +1,4 @@
-"""How providers and models look to people: what serves them, how that is doing, and what a look at it found."""
+"""Shows providers, their checks, and models to people."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -16,7 +16,7 @@ _QUIET = frozenset({pb.Provider.BREAKER_UNSPECIFIED, pb.Provider.BREAKER_CLOSED}
 
 
 def providers_table(providers: Sequence[pb.Provider]) -> RenderableType:
-    # What went wrong stands below: it would leave no room for figures.
+    # Errors are listed below the table: in it, they would leave no room for numbers.
     currency = next((one.cost_today.currency for one in providers if one.HasField("cost_today")), "cost")
     speed = ("1st token\np50/p95", "tokens\na second")
     table = columns("provider", "state", *speed, "calls", "failed", "now", f"{currency}\ntoday", wraps={"state"})
@@ -31,7 +31,7 @@ def providers_table(providers: Sequence[pb.Provider]) -> RenderableType:
 
 
 def checks_table(checks: Iterable[pb.ProviderCheck]) -> RenderableType:
-    """Shows each provider as found, with what to do about those that cannot be used."""
+    """Returns the outcome of each provider's check, with what to do about those that cannot be used."""
     table = columns("", "provider", "kind", "took", "found", wraps={"found"})
     for check in checks:
         failed = check.HasField("error")
@@ -50,7 +50,7 @@ def models_table(models: Iterable[pb.Model]) -> RenderableType:
 
 
 def _figures(one: pb.Provider | pb.ProviderModel) -> Iterator[str]:
-    """Yields speed and calls, as the columns have them; empty where there is nothing to tell."""
+    """Yields speed and calls for the table's columns; "" where nothing is known."""
     has_answered = one.HasField("first_token_p50")
     yield f"{span(one.first_token_p50)}/{span(one.first_token_p95)}" if has_answered else ""
     yield f"{one.tokens_per_second:.1f}" if one.tokens_per_second else ""
@@ -71,7 +71,7 @@ def _breaker(breaker: pb.Provider.Breaker.ValueType) -> str:
 
 
 def _notes(one: pb.Provider) -> Iterator[str]:
-    """Yields what there is to say about one provider, a line each."""
+    """Yields the notes about a provider, a line each."""
     whose = ", ".join(filter(None, (one.kind, one.region)))
     if one.errors:
         most = sorted(one.errors.items(), key=lambda error: -error[1])

@@ -1,4 +1,4 @@
-"""How spending looks to people: what was spent and is left, and what keys may do."""
+"""Shows spending to people: what was spent, what is left, and the limits of keys."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from weft_client.budgets import MICROS, micros_left, tokens_left
 
 
 def usage_table(usage: pb.GetUsageResponse) -> RenderableType:
-    """Shows tokens and money of the tenant and the key, and when there is more of them."""
+    """Returns the tokens and the money of the tenant and the key, and until when they count."""
     today = f"{usage.currency or 'money'} today"
     spent = {"tokens, last minute", today}
     table = columns("", "tokens, last minute", "tokens left", today, "held", "money left", wraps=spent)
@@ -37,7 +37,7 @@ def keys_table(keys: Iterable[pb.Key]) -> RenderableType:
 
 
 def amount(micros: int, currency: str = "") -> str:
-    """Returns 2,500,000 as 2.50, and whatever is smaller than a hundredth with all its digits."""
+    """Returns micros as money: 2,500,000 as 2.50, with more digits only if they are not zero."""
     whole, rest = divmod(micros, MICROS)
     digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
     return f"{whole:,}.{digits} {currency}".rstrip()

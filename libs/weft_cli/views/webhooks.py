@@ -1,4 +1,4 @@
-"""How webhooks look to people: each with its history, and secrets shown only when asked for."""
+"""Shows webhooks to people, each with its tries, and the secrets in full only when asked."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ _PREFIX = "whsec_"
 
 
 def deliveries_list(deliveries: Iterable[pb.Delivery]) -> RenderableType:
-    """Shows each delivery with its tries, oldest first."""
+    """Returns each delivery with its tries, oldest first."""
     blocks: list[RenderableType] = []
     for delivery in deliveries:
         blocks.extend((_heading(delivery), _tries(delivery), Text("")))
@@ -30,7 +30,7 @@ def secrets_table(secrets: Iterable[pb.WebhookSecret], *, show: bool) -> Rendera
 
 
 def masked(secret: str) -> str:
-    """Leaves enough to tell two secrets apart."""
+    """Returns enough of a secret to tell it from another."""
     return f"{_PREFIX}{secret.removeprefix(_PREFIX)[:4]}…"
 
 

@@ -1,1 +1,1 @@
-"""The catalog of providers and model aliases: read, checked, watched while it changes."""
+"""The catalog of providers and model aliases: read, checked, and followed while it changes."""

@@ -1,7 +1,7 @@
-"""The catalog: which providers the mesh may call, and the aliases by which its users name their models.
+"""The catalog: which providers the mesh may call, and the aliases by which its users name models.
 
-It is one TOML file, read at start and whenever it changes. A file with mistakes is refused with every mistake at once,
-each with its line, its place and what was expected:
+It is a TOML file, read at start and whenever it changes. A file with mistakes is refused, and all of them are reported
+at once, each with its line, its place and what was expected:
 
     compose/weft.toml:46: models.default.routes[0].provider: "lokal" is not a provider; expected one of local, openai
 """
@@ -46,10 +46,10 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,6
 
 _PROVIDER: TypeAdapter[ProviderEntry] = TypeAdapter(ProviderEntry)
 _KINDS = ", ".join(KINDS)
-# About a table as a whole, though they are found at one of its keys: there, one mistake hides no other.
+# These are about a whole table, but are raised at one of its keys, so that one mistake hides no other.
 _OF_TABLES = ("secret", "two_keys", "no_room", "too_few")
 _OWN_FINDINGS = (*_OF_TABLES, "template", "route", "prices", "budget", "retention", "nothing_stored")
-# TOML has tables and lists, whatever Python makes of them.
+# The words of TOML, in place of Python's.
 _SHAPES = {
     "dict_type": "a table",
     "model_type": "a table",
@@ -60,28 +60,26 @@ _SHAPES = {
 
 
 class CatalogError(ValueError):
-    """The catalog cannot be used; one line per problem. `text` is the file's contents, for the line numbers of the
-    problems.
-    """
+    """The catalog cannot be used; one line per problem. `text` is the file's contents, to find the problems' lines."""
 
     def __init__(self, path: Path, problems: Iterable[str], text: str = "") -> None:
         self.path = path
         self.problems = tuple(problems)
         lines = (line_of(problem.partition(": ")[0], text) for problem in self.problems)
         self.by_line = tuple(sorted(zip(lines, self.problems, strict=True), key=itemgetter(0)))
-        """The problems as they stand in the file, each with its line; 0 where that cannot be told."""
+        """The problems in the order of the file, each with its line, 0 if that is not known."""
         super().__init__("\n".join(self.located))
 
     @property
     def located(self) -> tuple[str, ...]:
-        """The problems as they stand in the file, each with the file and its line, as editors look them up."""
+        """The problems in the order of the file, each with the file and the line, in the form that editors open."""
         return tuple(f"{self.path}:{line}: {what}" if line else f"{self.path}: {what}" for line, what in self.by_line)
 
 
 class Route(Entry):
-    """One way to answer an alias: a provider, and that provider's own name for the model.
+    """One way to answer an alias: a provider, and the provider's own name for the model.
 
-    An empty `model` means the one model an inference engine has loaded. `weight` counts with selection "weighted".
+    An empty `model` means the one that an inference engine has loaded. `weight` is used by selection "weighted".
     """
 
     provider: str
@@ -112,9 +110,9 @@ class Route(Entry):
 class ModelAlias(Policy):
     """What a request may name as its model.
 
-    `routes` stand in order of preference. `selection` says how to choose among those that are well: "priority" takes
-    the first, "fastest" the one expected to answer soonest, "cheapest" the one whose price is lowest, "weighted" draws
-    one by the weights of the routes. `context` says how retrieved sources stand in the prompt.
+    `routes` are in order of preference. `selection` says how to choose among the available ones: "priority" takes the
+    first, "fastest" the one expected to answer soonest, "cheapest" the one with the lowest price, and "weighted" draws
+    one at random by weight. `context` says how retrieved sources appear in the prompt.
     """
 
     routes: tuple[Route, ...] = Field(min_length=1)
@@ -138,9 +136,9 @@ class ModelAlias(Policy):
 class TenantShare(Entry):
     """A tenant's share of the workers: its weight against other waiting tenants, and its limits in jobs.
 
-    A tenant's priorities order its own jobs; with `expedited` its jobs of priority HIGH also go before those of others.
-    `max_in_flight` bounds the jobs in workers' hands, for each priority, and holds the rest in the queue.
-    `max_unfinished` bounds queued and running ones of all priorities together, and refuses the rest.
+    Priorities order a tenant's own jobs; with `expedited`, its jobs of priority HIGH also go before those of others.
+    `max_in_flight` limits the jobs that workers hold, for each priority; the rest wait in the queue. `max_unfinished`
+    limits queued and running jobs of all priorities together; the rest are refused.
     """
 
     weight: PositiveFloat = 1.0
@@ -150,8 +148,8 @@ class TenantShare(Entry):
 
 
 class Catalog(Entry):
-    """The whole file. The tables keep the file's order; `default_share` is of tenants that `tenants` does not name,
-    `default_budget` of those that `budgets` does not name, and `default_retention` of those that `retention` does not.
+    """The whole file. Tables keep the file's order. `default_share` is for tenants that `tenants` does not name,
+    `default_budget` for those that `budgets` does not name, `default_retention` for those that `retention` does not.
     """
 
     providers: dict[Name, ProviderEntry] = Field(min_length=1)
@@ -170,7 +168,7 @@ class Catalog(Entry):
         return references.chain(alias, self.models)
 
     def cache_setting(self, alias: str) -> CacheSetting:
-        """Returns an alias's cache setting. An alias removed meanwhile stores nothing: it may have been off."""
+        """Returns an alias's cache setting; "off" for one that was removed meanwhile, since it may have been off."""
         return self.models[alias].cache if alias in self.models else "off"
 
     def share(self, tenant: str) -> TenantShare:
@@ -183,17 +181,14 @@ class Catalog(Entry):
         return self.retention.get(tenant, self.default_retention)
 
     def may_cost(self, alias: str) -> bool:
-        """Returns whether a request for an alias may reach a provider that costs money.
-
-        An unknown one reaches nobody.
-        """
+        """Returns whether a request for an alias may reach a provider that costs money; never for an unknown alias."""
         chain = self.chain(alias) if self.prices and alias in self.models else {}
         routes = (route for model in chain.values() for route in model.routes)
         prices = (self.prices.of(route.provider, route.model) for route in routes if self.prices)
         return any(price and not price.is_nothing for price in prices)
 
     def serving(self, provider: str) -> list[str]:
-        """Returns the provider's own names of the models that aliases route to it, each once."""
+        """Returns the provider's own names for the models that aliases route to it, each once."""
         routes = (route for alias in self.models.values() for route in alias.routes)
         return list(dict.fromkeys(route.model for route in routes if route.provider == provider))
 
@@ -202,7 +197,7 @@ def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog
     """Reads and checks the file at `path`; see parse_catalog.
 
     Raises:
-        CatalogError: the file is missing, is not TOML, or has mistakes; all of them are named.
+        CatalogError: the file is missing, is not TOML, or has mistakes; it names all of them.
     """
     return parse_catalog(read_catalog(path), path, environ)
 
@@ -218,10 +213,12 @@ def read_catalog(path: Path) -> str:
 
 
 def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
-    """Checks a catalog's text, with `${NAME}` and `${NAME:-default}` in it taken from `environ`; `path` is for errors.
+    """Returns the catalog in a text, in which `${NAME}` and `${NAME:-default}` are replaced from `environ`.
+
+    `path` is for the errors.
 
     Raises:
-        CatalogError: it is not TOML, or has mistakes; all of them are named.
+        CatalogError: the text is not TOML, or has mistakes; it names all of them.
     """
     try:
         raw = tomllib.loads(text)
@@ -234,9 +231,9 @@ def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ
             data, context={"providers": data.get("providers", {}), "prices": "prices" in data}
         )
     except ValidationError as error:
-        # With every item of a list wrong, pydantic also calls the list too short.
+        # If every item of a list is wrong, pydantic also calls the list too short.
         mistakes = (_sentence(one) for one in error.errors() if one["type"] != "too_short" or not one["input"])
-        # What is wrong about a text that lacks its variable is that.
+        # In a text whose variable is not set, other mistakes follow from that.
         real = (mistake for mistake in mistakes if mistake.partition(": ")[0] not in unset)
         found = [*unset.values(), *real, *references.problems(references.readable(data.get("models")))]
         raise CatalogError(path, found, text) from error
@@ -246,7 +243,7 @@ def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ
 
 
 def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
-    """Returns a catalog with mistakes as far as its providers can be read, and no more of it."""
+    """Returns only the providers of a catalog with mistakes, as far as they can be read."""
     try:
         written = interpolated(tomllib.loads(text), environ, {}).get("providers")
     except tomllib.TOMLDecodeError:
@@ -259,7 +256,7 @@ def readable(text: str, environ: Mapping[str, str] = os.environ) -> Catalog:
 
 
 def _sentence(error: ErrorDetails) -> str:
-    """Puts one of pydantic's findings as a place and what was expected there."""
+    """Returns one of pydantic's errors as a place and what was expected there."""
     place, message = _place(error["loc"]), error["msg"]
     match error["type"]:
         case "missing":
@@ -282,7 +279,7 @@ def _sentence(error: ErrorDetails) -> str:
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    # Pydantic marks a bad key by a further "[key]", and adds the kind it chose, for which the file has no level.
+    # Pydantic adds "[key]" for a bad key, and the kind of a provider, which is not a level of the file.
     loc = tuple(part for part in loc if part != "[key]")
     if loc[0] == "providers":
         loc = (*loc[:2], *loc[3:])

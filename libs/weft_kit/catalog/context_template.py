@@ -1,4 +1,4 @@
-"""How sources appear in a prompt: the catalog's words around what was found."""
+"""How sources appear in a prompt: the text that the catalog puts around them."""
 
 from string import Formatter
 from typing import Annotated

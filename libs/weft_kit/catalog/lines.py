@@ -1,7 +1,7 @@
-"""Finds the line of a catalog on which a place stands, so that an editor can jump to it.
+"""Finds the line of a place in the catalog, so that an editor can jump to it.
 
-The parser of TOML keeps no lines. Tables and keys begin theirs, which is enough: what stands inside a value is found at
-the value's key.
+The TOML parser keeps no line numbers. Tables and keys each begin a line, which is enough: a place inside a value is
+found at the value's key.
 """
 
 import re
@@ -16,7 +16,7 @@ _LONG_TEXT = re.compile(r'"""|' + "'''")
 
 
 def line_of(place: str, text: str) -> int:
-    """Returns the line, from 1, of the place or of the innermost thing around it; 0 where there is none of it."""
+    """Returns the line, from 1, of a place, or of the innermost table or key around it; 0 if there is none."""
     found, longest = 0, -1
     for number, known in _places(text):
         if (place == known or place.startswith((f"{known}.", f"{known}["))) and len(known) > longest:
@@ -40,7 +40,7 @@ def _places(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _joined(line: str) -> str:
-    """Writes the names of a header or a key, which may be quoted, as places are written."""
+    """Returns the names in a header or a key, which may be quoted, joined like a place."""
     try:
         value: Any = tomllib.loads(line)
     except tomllib.TOMLDecodeError:

@@ -1,6 +1,7 @@
 """What calls cost and what may be spent, according to the catalog.
 
-Money is counted in whole micros, millionths of the currency's unit: a price a million tokens is its micros a token.
+Money is counted in whole micros, millionths of the currency's unit, so a price per million tokens is the same number
+of micros per token.
 """
 
 from datetime import date
@@ -24,7 +25,7 @@ ANY_MODEL = "*"
 class TokenRates(Entry):
     """Prices per million tokens. Tokens counted separately cost as much as the others unless they have their own price.
 
-    `hour_cache_write` is of tokens written to a cache that keeps them for an hour; not given, it is `cache_write`.
+    `hour_cache_write` is for tokens written to a cache that keeps them for an hour; by default it is `cache_write`.
     """
 
     input: Amount
@@ -39,7 +40,7 @@ class TokenRates(Entry):
         return not any(self._all)
 
     def cost_micros(self, usage: chat_pb2.Usage) -> int:
-        """Returns the cost of a call's usage, rounded up."""
+        """Returns the cost of a call's usage in micros, rounded up."""
         cached, written, reasoned = usage.cached_prompt_tokens, usage.cache_write_prompt_tokens, usage.reasoning_tokens
         for_an_hour = min(usage.hour_cache_write_prompt_tokens, written)
         plain_prompt = max(0, usage.prompt_tokens - cached - written)
@@ -55,7 +56,7 @@ class TokenRates(Entry):
         )
 
     def most_micros(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """Returns the most that this many tokens can cost, however they are counted, rounded up."""
+        """Returns the most that this many tokens can cost in micros, however they are counted, rounded up."""
         dearest_input = max(self.input, self.cached_input or 0, self.cache_write or 0, self.hour_cache_write or 0)
         dearest_output = max(self.output, self.reasoning or 0)
         return ceil(prompt_tokens * dearest_input + completion_tokens * dearest_output)
@@ -66,7 +67,7 @@ class TokenRates(Entry):
 
 
 class LongPromptRates(TokenRates):
-    """Rates for all tokens of a call, written ones too, whose prompt has more than `prompt_tokens`."""
+    """Rates for all tokens, output included, of a call whose prompt has more than `prompt_tokens`."""
 
     prompt_tokens: PositiveInt
 
@@ -88,13 +89,13 @@ class Price(TokenRates):
         return super().is_nothing and all(rates.is_nothing for rates in self.above)
 
     def cost_micros(self, usage: chat_pb2.Usage) -> int:
-        """Returns the cost of what a call took, at the rates of its prompt's length, rounded up."""
+        """Returns the cost of a call's usage in micros, at the rates for its prompt's length, rounded up."""
         if rates := self._long_prompt_rates(usage.prompt_tokens):
             return rates.cost_micros(usage)
         return super().cost_micros(usage)
 
     def most_micros(self, prompt_tokens: int, completion_tokens: int) -> int:
-        """Returns the most that so many tokens can cost, whichever way they are counted, rounded up."""
+        """Returns the most that this many tokens can cost in micros, however they are counted, rounded up."""
         if rates := self._long_prompt_rates(prompt_tokens):
             return rates.most_micros(prompt_tokens, completion_tokens)
         return super().most_micros(prompt_tokens, completion_tokens)
@@ -114,8 +115,8 @@ _Provider = Annotated[str, AfterValidator(_known)]
 
 
 class Prices(Entry):
-    """A price list as it stood on a day. `per_million` holds provider, model and price; the model "*" stands for all
-    of a provider's that are not named.
+    """A price list as of a date. `per_million` maps provider and model to a price; the model "*" stands for all models
+    of a provider that are not named.
     """
 
     as_of: date
@@ -123,16 +124,13 @@ class Prices(Entry):
     per_million: dict[_Provider, dict[str, Price]] = Field(default_factory=dict)
 
     def of(self, provider: str, model: str) -> Price | None:
-        """Returns the price of a provider's model.
-
-        None when the list has none, which is not the same as a price of 0.
-        """
+        """Returns the price of a provider's model; None if the list has none, which is not the same as a price of 0."""
         models = self.per_million.get(provider, {})
         return models.get(model) or models.get(ANY_MODEL)
 
 
 class Budget(Entry):
-    """What may be spent: tokens in any minute, and money in a day, which begins at midnight UTC. Not set: no limit."""
+    """What may be spent: tokens in any minute, and money in a day, from midnight UTC. By default there is no limit."""
 
     tokens_per_minute: PositiveInt | None = None
     money_per_day: Annotated[Decimal, Field(gt=0, le=1_000_000_000)] | None = None

@@ -1,4 +1,4 @@
-"""The providers a catalog may name, one kind a wire format, each with what may be set for it."""
+"""The providers a catalog may name: one kind for each wire format, with its settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from weft_kit.user_paths import expanded
 
-# A gRPC target: host:port, or a scheme that names several replicas (ipv4:10.0.0.1:7604,10.0.0.2:7604, dns:///inference:7604).
+# A gRPC target: host:port, or a scheme for several replicas (ipv4:10.0.0.1:7604,10.0.0.2:7604, dns:///inference:7604).
 Target = Annotated[str, StringConstraints(pattern=r"^\S+:\d{1,5}$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x20-\x7e]*$")]
@@ -36,19 +36,19 @@ _SECRET_HEADERS = frozenset(
 
 
 class Entry(BaseModel):
-    """A table of the catalog: it cannot be changed, and holds no key that is not known."""
+    """A table of the catalog: it cannot be changed, and unknown keys are mistakes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-# A file of the catalog: where the process stands, unless it begins with / or ~.
+# A file named in the catalog: relative to the process's working directory, unless it begins with / or ~.
 FilePath = Annotated[Path, AfterValidator(expanded)]
 
 
 class Upstream(Entry):
-    """What may be set for every provider: where it runs, and what it takes, known beforehand and kept by each replica.
+    """The settings of every provider: where it runs, and its known limits, which each replica keeps on its own.
 
-    Calls over `max_concurrency` at once, or over `calls_per_minute`, go to other routes or wait.
+    Calls above `max_concurrency` at once, or above `calls_per_minute`, go to other routes or wait.
     """
 
     region: Region | None = None
@@ -56,10 +56,11 @@ class Upstream(Entry):
     calls_per_minute: PositiveInt | None = None
 
     def most_tokens(self, max_tokens: int) -> int:
-        """Returns how many tokens an answer that may have `max_tokens` may take, with what is thought before it.
+        """Returns how many tokens an answer of up to `max_tokens` may take, thinking included.
 
-        Most providers count the one with the other. Where the catalog sets a budget for thinking (in `extra_body`) that
-        leaves an answer no room, which is refused or ends before it begins, `max_tokens` are for the answer alone.
+        Most providers count thinking as part of the answer. Where the catalog sets a thinking budget (in `extra_body`)
+        that leaves no room for an answer, the provider would refuse the call or end it before the answer begins, so
+        `max_tokens` then counts for the answer alone.
         """
         budget = self._thinking_budget()
         return max_tokens + budget if isinstance(budget, int) and max_tokens <= budget else max_tokens
@@ -69,18 +70,18 @@ class Upstream(Entry):
 
 
 class InferenceEntry(Upstream):
-    """An engine of our own, reached by gRPC."""
+    """One of Weft's own inference engines, reached by gRPC."""
 
     kind: Literal["inference"]
     target: Target
 
 
 class HttpEntry(Upstream):
-    """What may be set for every provider that is reached by HTTP.
+    """The settings of every provider that is reached by HTTP.
 
-    `headers` go with every call, `extra_body` is laid over the body of every generation. `keep_warm_s` is how long all
-    may be quiet before a cheap request sees to it that a connection stands; 0 never does, and plain HTTP, which has no
-    handshake worth it, never does either. `ca_file` holds the certificates to trust in place of the system's.
+    `headers` go with every call, and `extra_body` is merged into the body of every generation. After `keep_warm_s`
+    without calls, a cheap request keeps a connection open; 0 turns this off, and so does plain HTTP, whose handshake
+    costs little. `ca_file` holds the certificates to trust instead of the system's.
     """
 
     base_url: HttpUrl
@@ -111,17 +112,17 @@ class HttpEntry(Upstream):
 
 
 class _OpenAIStyle(HttpEntry):
-    """`api_version` and `key_header = "api-key"` are for Azure."""
+    """The settings of OpenAI's formats. `api_version` and `key_header = "api-key"` are for Azure."""
 
     api_version: str = ""
     key_header: Literal["authorization", "api-key"] = "authorization"
 
 
 class OpenAIEntry(_OpenAIStyle):
-    """Anything that speaks OpenAI's chat completions, at a base URL that ends where `/chat/completions` begins.
+    """Any server of OpenAI's chat completions, at a base URL that ends where `/chat/completions` begins.
 
-    `max_tokens_field` is what it calls the longest answer; by default what the model's name suggests. With
-    `stream_usage` off it is not asked to count tokens. `continues_prefix` is for vLLM, which can go on with a text.
+    `max_tokens_field` is its name for the limit on an answer; "auto" chooses by the model's name. With `stream_usage`
+    off it is not asked to count tokens. `continues_prefix` is for vLLM, which can continue a text.
     """
 
     kind: Literal["openai"]
@@ -131,17 +132,17 @@ class OpenAIEntry(_OpenAIStyle):
 
 
 class OpenAIResponsesEntry(_OpenAIStyle):
-    """OpenAI's Responses, at a base URL that ends where `/responses` begins."""
+    """OpenAI's Responses API, at a base URL that ends where `/responses` begins."""
 
     kind: Literal["openai_responses"]
     base_url: HttpUrl = HttpUrl("https://api.openai.com/v1")
 
 
 class AnthropicEntry(HttpEntry):
-    """Anthropic's Messages, at a base URL that ends where `/messages` begins.
+    """Anthropic's Messages API, at a base URL that ends where `/messages` begins.
 
-    `version` is what the header anthropic-version says. `continues_prefix` is for models that take the beginning of
-    their answer from the request; newer ones do not.
+    `version` is the value of the header anthropic-version. `continues_prefix` is for models that accept the beginning
+    of their answer in the request; newer ones do not.
     """
 
     kind: Literal["anthropic"]
@@ -169,7 +170,7 @@ ProviderEntry = Annotated[
 
 _ENTRIES = get_args(get_args(ProviderEntry)[0])
 KINDS = tuple(sorted(kind for entry in _ENTRIES for kind in get_args(entry.model_fields["kind"].annotation)))
-"""The kinds of the entries above."""
+"""The kinds of providers."""
 
 
 def _within(table: object, *names: str) -> object:
@@ -179,6 +180,6 @@ def _within(table: object, *names: str) -> object:
 
 
 def known_providers(info: ValidationInfo, otherwise: str) -> Mapping[str, object]:
-    """Returns the catalog's providers as they are written; where it is not at hand, one that is called `otherwise`."""
+    """Returns the catalog's providers as written; if there is no catalog, just one with the name `otherwise`."""
     known: Mapping[str, object] = (info.context or {}).get("providers", {otherwise: {}})
     return known

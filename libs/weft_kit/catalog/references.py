@@ -1,4 +1,4 @@
-"""Aliases that lead to aliases: fallbacks, drafts and escalations, which must exist and never lead in a circle."""
+"""Aliases that refer to aliases: fallbacks, drafts and escalations, which must exist and never form a circle."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -9,14 +9,14 @@ P = TypeVar("P", bound=Policy)
 
 
 def chain(name: str, models: Mapping[str, P]) -> dict[str, P]:
-    """Returns an alias and all that it may fall back to, in the order in which they are tried."""
+    """Returns an alias and everything it may fall back to, in the order in which they are tried."""
     found: dict[str, P] = {}
     _gather(name, models, found)
     return found
 
 
 def problems(models: Mapping[str, Policy]) -> list[str]:
-    """Names every reference that leads nowhere, or in a circle, each with its place."""
+    """Returns a line for each reference to an unknown alias, and for each that closes a circle, with its place."""
     found: list[str] = []
     for name, policy in models.items():
         for place, target in _references(policy):
@@ -29,7 +29,7 @@ def problems(models: Mapping[str, Policy]) -> list[str]:
 
 
 def readable(models: object) -> dict[str, Policy]:
-    """Returns the references of aliases that may have other mistakes, as far as they can be read."""
+    """Returns the references of aliases with mistakes, as far as they can be read."""
     tables = models if isinstance(models, dict) else {}
     return {str(name): _policy(table if isinstance(table, dict) else {}) for name, table in tables.items()}
 
@@ -62,7 +62,7 @@ def _references(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def _way(start: str, goal: str, models: Mapping[str, Policy], walked: Sequence[str]) -> tuple[str, ...]:
-    """Returns the aliases from `walked` over `start` to `goal`; nothing when there is no way."""
+    """Returns the aliases from `walked` through `start` to `goal`; nothing if there is no way."""
     if start == goal:
         return (*walked, goal)
     if start in walked or start not in models:

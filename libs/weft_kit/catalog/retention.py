@@ -1,4 +1,4 @@
-"""How long a tenant's jobs are kept, as the catalog says it."""
+"""How long a tenant's jobs are kept, as set in the catalog."""
 
 from typing import Annotated
 
@@ -11,10 +11,10 @@ Days = Annotated[float, Field(gt=0, le=36_500)]
 
 
 class Retention(Entry):
-    """Days from when a job was accepted until its contents go, and then all of it.
+    """Days after a job was accepted until its contents, and then its whole record, are deleted.
 
-    Contents are the request with its webhook, the answer with its sources, and the words of errors. What stays for
-    reports is the bare record: ids, labels, model, states and times, attempts, usage and cost.
+    Contents are the request with its webhook, the answer with its sources, and the texts of errors. The record that
+    stays for reports holds ids, labels, model, states and times, attempts, usage and cost.
     """
 
     contents_days: Days = 30.0

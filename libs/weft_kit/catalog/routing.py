@@ -1,4 +1,4 @@
-"""How calls may be routed: what a model alias of the catalog says of retries, races, fallbacks and the cache."""
+"""How calls are routed: what a model alias of the catalog says about retries, races, fallbacks and the cache."""
 
 import re
 from typing import Annotated, Literal
@@ -25,7 +25,7 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 class Timeouts(Entry):
-    """How long a provider may take, in seconds, before another try: to the first token, between two, and in all."""
+    """Seconds a provider may take before another try: to the first token, between two tokens, and in all."""
 
     first_token_s: PositiveFloat = 10.0
     between_tokens_s: PositiveFloat = 10.0
@@ -33,16 +33,16 @@ class Timeouts(Entry):
 
 
 class Throughput(Entry):
-    """The fewest tokens a second that a stream must keep up over any `over_s`; one that trickles is given up."""
+    """The lowest rate a stream may have over any `over_s` seconds; a slower one is given up."""
 
     tokens_per_s: PositiveFloat
     over_s: PositiveFloat = 5.0
 
 
 class Extra(Entry):
-    """Calls that may be made beside the first ones: a share of them, and at least `floor`, in any `over_s` seconds.
+    """How many retries may be made in any `over_s` seconds: `share` of the first calls, or `floor` if that is more.
 
-    It is counted by each replica for itself.
+    Each replica counts its own.
     """
 
     share: Share = 0.1
@@ -51,9 +51,9 @@ class Extra(Entry):
 
 
 class Hedge(Entry):
-    """A second provider is asked when the first token is late: after `after_s`, or after the p95 of late.
+    """Asks a second provider when the first token is late: after `after_s`, by default the recent p95.
 
-    At most `share` of the calls of the last minute are made twice, and `floor` in any case.
+    At most `share` of the calls of the last minute are made twice, or `floor` if that is more.
     """
 
     after_s: PositiveFloat | None = None
@@ -62,10 +62,10 @@ class Hedge(Entry):
 
 
 class Escalation(Entry):
-    """When an answer is not good enough, so that the alias `to` answers in its place.
+    """When an answer is not good enough, so that the alias `to` answers instead.
 
-    `shorter_than` counts characters. `refusals` are regular expressions, looked for in the first 400 characters,
-    whatever their case. `off_schema` is an answer off the form that the request asks for.
+    `shorter_than` is in characters. `refusals` are regular expressions, searched for in the first 400 characters,
+    ignoring case. `off_schema` means an answer that is not in the format that the request asks for.
     """
 
     to: str
@@ -75,10 +75,10 @@ class Escalation(Entry):
 
 
 class LastResort(Entry):
-    """What may be served when every provider failed: a stored answer, and one up to `stale_within_s` old.
+    """What may be served when every provider failed: a stored answer, even one that is out of date.
 
-    The second is for requests that ask for a fresher one than there is, or whose collection has changed since. 0 serves
-    none that is too old.
+    An answer is out of date if the request asks for a fresher one, or its collection has changed since. It may be
+    `stale_within_s` seconds old; 0 serves none.
     """
 
     cached: bool = True
@@ -86,11 +86,12 @@ class LastResort(Entry):
 
 
 class Breaking(Entry):
-    """When calls are kept away from a provider's model.
+    """When no calls are sent to a provider's model.
 
-    Of the last `window_calls` calls, as far as they ended in the last `window_s` seconds and are `minimum_calls` or
-    more, `failure_share` failed or `slow_share` had no first token within `slow_s`. It is left alone for `open_s`,
-    twice as long each time it fails again; then `probes` calls at a time may try, and as many must succeed.
+    The breaker opens if, of the last `window_calls` calls that ended in the last `window_s` seconds, at least
+    `minimum_calls` of them, a share of `failure_share` failed, or `slow_share` had no first token within `slow_s`. It
+    stays open for `open_s`, doubling up to `longest_open_s` while the model goes on failing; then `probes` calls at a
+    time may try, and as many must succeed to close it.
     """
 
     failure_share: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -117,14 +118,14 @@ class Breaking(Entry):
 
 
 class Policy(Entry):
-    """How an alias is routed. What is not set is off, or has the default that stands here.
+    """How an alias is routed. What is not set is off, or has the default given here.
 
-    `fallbacks` are aliases that take over when none of the alias's own routes can. `first_of` providers are asked at
-    once, and the first token wins. `draft` is an alias that answers meanwhile, where a request wants a draft.
-    `invalid_answers` is how many answers off the form that its request asks for fail a job; before, it is tried again.
-    `single_flight` lets identical requests that are under way at one time share a call, where their cache policy lets
-    an equal answer serve. `cache` is the furthest tier that serves greedy requests without tools which name none; "off"
-    keeps and serves nothing, whatever a request asks for.
+    `fallbacks` are aliases that take over when none of the alias's own routes can answer. `first_of` providers are
+    asked at the same time, and the first token wins. `draft` is an alias that answers meanwhile, if a request wants a
+    draft. `invalid_answers` is the number of answers in the wrong format after which a job fails; until then it is
+    retried. `single_flight` lets identical requests that run at the same time share a call, if their cache policy
+    allows an equal answer. `cache` is the cache mode of greedy requests without tools that name none; "off" stores and
+    serves nothing, whatever a request asks for.
     """
 
     selection: Selection = "priority"

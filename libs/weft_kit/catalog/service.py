@@ -1,4 +1,4 @@
-"""CatalogService on the wire: what operators ask each process that follows a catalog."""
+"""CatalogService on the wire: operators ask each process that follows a catalog for its state."""
 
 from weft.common.v1 import catalog_pb2 as pb
 from weft.common.v1 import catalog_pb2_grpc as rpc
@@ -7,7 +7,7 @@ from weft_kit.rpc.server import Service
 
 
 class CatalogServicer(rpc.CatalogServiceServicer):
-    """Tells everything, so that it is not for tenants."""
+    """Shows all problems of the catalog, so it is for operators, not for tenants."""
 
     def __init__(self, catalog: WatchedCatalog) -> None:
         self._catalog = catalog

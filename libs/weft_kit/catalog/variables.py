@@ -1,4 +1,4 @@
-"""Variables of the environment in a catalog: `${NAME}` and `${NAME:-default}` in any text, and names of keys."""
+"""Environment variables in a catalog: `${NAME}` and `${NAME:-default}` in any text, and those of `api_key_env`."""
 
 import re
 import tomllib
@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-# A default is bounded, so that no text is read to its end at every `${`.
+# A default has a limited length, so that a text is not read to its end at every `${`.
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*+)(?::-(?P<default>[^}]{0,4096}+))?\}")
 
 
 def interpolated(value: Any, environ: Mapping[str, str], unset: dict[str, str], place: str = "") -> Any:
-    """Returns a copy with variables replaced in every text; problems are added to `unset`, by their place."""
+    """Returns a copy with the variables in every text replaced; those not set are added to `unset`, by place."""
     match value:
         case dict():
             return {
@@ -27,7 +27,7 @@ def interpolated(value: Any, environ: Mapping[str, str], unset: dict[str, str], 
 
 
 def variables_named(path: Path) -> frozenset[str]:
-    """Returns the variables that the catalog at `path` takes texts and keys from; none where it cannot be read."""
+    """Returns the variables that the catalog at `path` takes texts and keys from; none if it cannot be read."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""The catalog while it changes: a better file takes over within a second, a broken one changes nothing.
+"""Follows the catalog as it changes: a valid file takes effect within a second, a broken one changes nothing.
 
-What was last in force is kept beside, so that a broken file does not keep a service from starting either.
+The last valid file is kept, so that a broken one does not keep a service from starting either.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ RELOADS = Counter("weft_catalog_reloads", "Changed catalogs that were read.", ["
 REFUSED = Gauge("weft_catalog_refused", "1 while the catalog on disk is not the one in force, because it has mistakes.")
 
 Taken = Callable[[Catalog], Awaitable[None]]
-"""Puts a new catalog in force; raises CatalogError where it cannot be used, and then has changed nothing."""
+"""Puts a new catalog in force. Raises CatalogError, with nothing changed, if it cannot be used."""
 
 
 async def _as_it_is(_: Catalog) -> None:
-    """Takes every catalog that could be read."""
+    """Accepts every catalog that could be read."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class WatchedCatalog:
     async def opened(
         cls, path: Path, last_good: Path, take: Taken = _as_it_is, environ: Mapping[str, str] = os.environ
     ) -> Self:
-        """Puts the file in force; or, should it have mistakes, what was in force last, until the file is mended.
+        """Puts the file in force or, if it has mistakes, the catalog last in force, until the file is corrected.
 
         Raises:
-            CatalogError: neither can be used; the mistakes are those of the file.
+            CatalogError: neither can be used; it names the mistakes of the file.
         """
         stamp = _stamp(path)
         try:
@@ -89,7 +89,7 @@ class WatchedCatalog:
         return self._in_force.catalog
 
     def status(self, *, with_problems: bool) -> pb.CatalogStatus:
-        """Tells which catalog is in force; what is wrong with the file only to those who may read all of it."""
+        """Returns which catalog is in force; with the file's problems only for readers who may see all of it."""
         status = pb.CatalogStatus(
             sha256=sha256(self._in_force.text.encode()).hexdigest(),
             load_time=unix_timestamp(self._in_force.since_s),
@@ -105,10 +105,10 @@ class WatchedCatalog:
 
     @asynccontextmanager
     async def following(self, take: Taken, poll_s: float = 1.0) -> AsyncIterator[None]:
-        """Looks at the file every `poll_s` seconds, and reads it when it changed; on SIGHUP reads it in any case."""
+        """Checks every `poll_s` seconds whether the file changed, and if so reads it; on SIGHUP always reads it."""
         told = asyncio.Event()
         loop = asyncio.get_running_loop()
-        with suppress(NotImplementedError, RuntimeError, ValueError):  # signals belong to the main thread alone
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # only the main thread can handle signals
             loop.add_signal_handler(signal.SIGHUP, told.set)
         try:
             async with background(self._watch(take, told, poll_s)):
@@ -149,7 +149,7 @@ class WatchedCatalog:
         structlog.get_logger().error(f"catalog refused; {instead}", problems=error.located)
 
     def _keep(self) -> None:
-        """Keeps the catalog in force for a start that finds the file broken."""
+        """Stores the catalog in force, for a start that finds the file broken."""
         try:
             self._last_good.parent.mkdir(parents=True, exist_ok=True)
             replace_text(self._last_good, self._in_force.text, mode=0o600)
@@ -163,7 +163,7 @@ class WatchedCatalog:
 
 
 def last_good_beside(path: Path, service: str) -> Path:
-    """Returns where a service keeps its last good catalog when it was not told."""
+    """Returns the default place where a service keeps its last good catalog."""
     return path.with_name(f"{path.name}.{service}-last-good")
 
 
@@ -178,7 +178,7 @@ async def _taken(path: Path, take: Taken, environ: Mapping[str, str], *, is_last
 
 
 async def _last_good(path: Path, refused: CatalogError, take: Taken, environ: Mapping[str, str]) -> _InForce:
-    """Returns the catalog that was in force last. Raises `refused` where there is none that can be used."""
+    """Returns the catalog last in force. Raises `refused` if there is none, or it cannot be used."""
     try:
         return await _taken(path, take, environ, is_last_good=True)
     except CatalogError:
@@ -186,7 +186,7 @@ async def _last_good(path: Path, refused: CatalogError, take: Taken, environ: Ma
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Returns what changes with the file; nothing when it is not there."""
+    """Returns values that change whenever the file does; none if there is no file."""
     with suppress(OSError):
         found = path.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino

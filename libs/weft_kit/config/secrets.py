@@ -17,13 +17,11 @@ _HOST: Final = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:[0-9]*)?")
 
 
 class _Secret:
-    """Marks a setting whose value the service reads as plain text and nobody else may see."""
+    """Marks a setting whose value the service reads as plain text and never shows."""
 
 
 def _readable(text: str) -> str:
-    """Refuses values that a library would refuse while quoting them, password included, or would take for a host
-    name.
-    """
+    """Refuses values that a library would reject with an error that quotes the password, or would take for a host."""
     if not all(map(_has_hosts, text.split(",") if text.count("://") > 1 else (text,))):
         problem = "no URL that can be read; in its password, write / as %2F, # as %23, ? as %3F and : as %3A"
         raise PydanticCustomError("url", "{problem}", {"problem": problem})
@@ -37,12 +35,12 @@ def _has_hosts(url: str) -> bool:
         place = urlsplit(url if "//" in url else f"//{url}").netloc
     except ValueError:
         return False
-    # A password that was split leaves its @ in the part behind it.
+    # A password cut in two leaves its @ in the part after the host.
     return ("@" in place or "@" not in url) and all(map(_HOST.fullmatch, place.rpartition("@")[2].split(",")))
 
 
 SecretUrl: TypeAlias = Annotated[str, Field(repr=False), _Secret(), AfterValidator(_readable)]
-"""An address, or several, possibly with a password."""
+"""A URL, or several, possibly with a password."""
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -52,14 +50,14 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def file_variable(name: str) -> str:
-    """Returns the variable that names the file of a secret."""
+    """Returns the variable that names the file with a secret."""
     return f"{name}_FILE"
 
 
 def secrets_in_files(environ: Mapping[str, str], names: Collection[str]) -> tuple[dict[str, str], list[str]]:
-    """Returns the secrets stored in files, by variable, and a line for each file that does not contain one.
+    """Returns the secrets read from files, by variable, and a line for each file that could not be used.
 
-    A variable that is empty is not set.
+    A variable that is empty counts as not set.
     """
     found: dict[str, str] = {}
     problems: list[str] = []
@@ -79,7 +77,7 @@ def secrets_in_files(environ: Mapping[str, str], names: Collection[str]) -> tupl
 
 
 def exposed_files(environ: Mapping[str, str], names: Collection[str]) -> list[str]:
-    """Returns a line for each file of a secret that every user of the machine may read."""
+    """Returns a line for each file with a secret that every user of the machine may read."""
     return [
         f"{file_variable(name)}: every user of this machine may read {path}; `chmod o-r` takes that back"
         for name, path in _files(environ, names)

@@ -30,17 +30,18 @@ class Settings(BaseSettings):
     listen: str
     """Address of the gRPC server, host:port; port 0 picks a free one."""
     metrics_listen: str = ""
-    """Address of the Prometheus endpoint; empty means none."""
+    """Address of the Prometheus endpoint, host:port; empty means none."""
     log_format: Literal["auto", "console", "json"] = "auto"
-    """"auto" writes for people on a terminal, and JSON lines, at half the cost, everywhere else."""
+    """"console" writes for people, "json" one JSON object per line, at half the cost; "auto" picks "console" on a
+    terminal and "json" everywhere else."""
     grace_s: float = 10.0
-    """How long running calls may take to finish after SIGTERM."""
+    """Seconds that running calls have to finish after SIGTERM."""
     held_request_bytes: int = Field(512 * 1024 * 1024, ge=1024 * 1024)
-    """Most bytes of requests that have arrived and are not answered yet; one tenant may have half of it."""
+    """Limit on the bytes of all requests that have arrived and are not answered yet; one tenant may use half of it."""
     mesh_id: MeshId = Field(DEFAULT_MESH_ID, validation_alias="WEFT_MESH_ID")
-    """The mesh that the service belongs to: the same for all services of a mesh, and different from other meshes. It is
-    part of the names of the streams and subjects in NATS, and is stored in PostgreSQL and Redis. Up to 32 of a-z, 0-9
-    and "-"; it cannot be changed while there are jobs."""
+    """The id of the mesh that the service belongs to: the same for all services of a mesh, and different for each mesh.
+    It is part of the names of streams and subjects in NATS, and is stored in PostgreSQL and Redis. 1-32 characters of
+    a-z, 0-9 and "-"; it cannot be changed while there are jobs."""
 
     @classmethod
     def settings_customise_sources(
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
         *_: PydanticBaseSettingsSource,
         **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leaves the environment to `load` and `problems`, which read it in their own way."""
+        """Leaves out pydantic's own reading of the environment: `load` and `problems` read it."""
         return (init_settings,)
 
     @field_validator("*")
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Reads the environment; if a variable is wrong, prints a line for each and exits with 2."""
+        """Reads the environment; if variables are wrong, prints a line for each and exits with 2."""
         config, problems = cls._read(os.environ, overrides)
         if config is None or problems:
             sys.stderr.writelines(f"{problem}\n" for problem in problems)
@@ -84,7 +85,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def _read(cls, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> tuple[Self | None, list[str]]:
-        """Returns the settings, unless a value is wrong, and the mistakes in the environment."""
+        """Returns the settings, None if a value is wrong, and a line for each mistake in the environment."""
         in_files, unreadable = secrets_in_files(environ, cls._secrets())
         try:
             config = cls(**{**_Environment(cls, {**environ, **in_files})(), **overrides})
@@ -118,7 +119,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def _given(cls, problem: ErrorDetails) -> str:
-        """Shows the given value, unless there is none or it would reveal a secret, as a whole model may."""
+        """Returns the given value, unless there is none or it is, or may contain, a secret."""
         field = cls.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
         if field is None or problem["type"] == "missing":
             return ""
@@ -126,7 +127,7 @@ class Settings(BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """The variables of an environment; a value that should be JSON and is not is left to its field's own checks."""
+    """Reads the variables of an environment; a value that should be JSON and is not is left to its field's checks."""
 
     def __init__(self, settings: type[Settings], environ: Mapping[str, str]) -> None:
         super().__init__(settings)

@@ -1,18 +1,16 @@
-"""Environment variables that look like settings and are not: mistyped ones, each with the name that was probably
-meant.
-"""
+"""Environment variables that look like settings but are not: probably mistyped, each reported with the likely name."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 _ALIKE = 0.9
-"""Names of different services are less alike than this, mistyped ones more (difflib's ratio)."""
+"""A similarity (difflib's ratio): names of different settings are below it, mistyped ones above."""
 
 
 def unknown_variables(environ: Iterable[str], known: Collection[str], prefix: str = "") -> list[str]:
-    """Returns a line for each variable that is not known but begins with `prefix`, or is almost a known name.
+    """Returns a line for each unknown variable that begins with `prefix` or is almost a known name.
 
-    Names count in any case, as they do where settings are read.
+    Upper and lower case count as equal, as they do where settings are read.
     """
     return [
         mistyped(name, nearest(name, known))
@@ -27,7 +25,7 @@ def mistyped(name: str, meant: str) -> str:
 
 
 def nearest(name: str, known: Collection[str], at_least: float = 0.0) -> str:
-    """Returns the known name most like this one, or "" if none is at least `at_least` alike, 0 to 1."""
+    """Returns the known name most similar to this one, "" if none reaches the similarity `at_least`, 0 to 1."""
     return next(iter(get_close_matches(name.upper(), known, 1, at_least)), "")
 
 

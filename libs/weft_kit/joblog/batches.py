@@ -10,10 +10,10 @@ from google.protobuf.message import DecodeError
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import Unreadable, from_delivery, unreadable
-from weft_kit.joblog.frugal_client import FrugalClient
+from weft_kit.joblog.connection.frugal_client import FrugalClient
+from weft_kit.joblog.connection.puller import Puller
+from weft_kit.joblog.events.codec import Unreadable, from_delivery, unreadable
 from weft_kit.joblog.log import JobLog
-from weft_kit.joblog.puller import Puller
 from weft_kit.tasks import background
 
 

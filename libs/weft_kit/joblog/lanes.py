@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from weft_kit.joblog.ids import is_lane, lanes_of
-from weft_kit.joblog.stream_client import StreamClient
+from weft_kit.joblog.events.ids import is_lane, lanes_of
+from weft_kit.joblog.stream.stream_client import StreamClient
 
 _PREFIX = "lane-"
 _NOT_FOUND = 10014

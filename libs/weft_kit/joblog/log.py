@@ -17,18 +17,18 @@ from nats.js.errors import ServiceUnavailableError
 
 from weft.common.v1 import error_pb2
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog.clock import LogClock
-from weft_kit.joblog.codec import from_message
-from weft_kit.joblog.frugal_client import FrugalClient
-from weft_kit.joblog.ids import JobKey, lanes_of
+from weft_kit.joblog.connection.frugal_client import FrugalClient
+from weft_kit.joblog.events.codec import from_message
+from weft_kit.joblog.events.ids import JobKey, lanes_of
+from weft_kit.joblog.events.projection import envelope_of, text_hash
+from weft_kit.joblog.events.sizes import HEADERS_BYTES
 from weft_kit.joblog.lanes import Depth, Lanes
-from weft_kit.joblog.monitor import Monitor
-from weft_kit.joblog.projection import envelope_of, text_hash
 from weft_kit.joblog.reader import LAG_S, Feed, Follower, JobGone
 from weft_kit.joblog.settings import LogConfig
-from weft_kit.joblog.sizes import HEADERS_BYTES
-from weft_kit.joblog.stream import ensure_stream
-from weft_kit.joblog.stream_client import StreamClient, WrongSequence
+from weft_kit.joblog.stream.clock import LogClock
+from weft_kit.joblog.stream.monitor import Monitor
+from weft_kit.joblog.stream.stream import ensure_stream
+from weft_kit.joblog.stream.stream_client import StreamClient, WrongSequence
 from weft_kit.joblog.writer import Fenced, Step, Writer, event_of
 from weft_kit.rpc.errors import CannotStart
 

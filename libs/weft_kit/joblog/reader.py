@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator
 from nats.aio.msg import Msg
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.codec import StoredEvent, from_message
-from weft_kit.joblog.stream_client import StreamClient
+from weft_kit.joblog.events.codec import StoredEvent, from_message
+from weft_kit.joblog.stream.stream_client import StreamClient
 from weft_kit.rpc.errors import DependencyDown
 
 # A replica that answers direct reads may trail the leader for a moment.

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from weft.job.v1 import event_pb2
-from weft_kit.joblog.sizes import pieces
+from weft_kit.joblog.events.sizes import pieces
 
 # A provider may be faster than the log for a while; memory is bounded all the same.
 ROOM_BYTES = 1024 * 1024

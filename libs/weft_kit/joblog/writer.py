@@ -5,8 +5,8 @@ from contextlib import suppress
 from functools import partial
 
 from weft.job.v1 import event_pb2, ingest_pb2
-from weft_kit.joblog.ids import JobKey, kind_of
-from weft_kit.joblog.stream_client import StreamClient, WrongSequence, new_write_id
+from weft_kit.joblog.events.ids import JobKey, kind_of
+from weft_kit.joblog.stream.stream_client import StreamClient, WrongSequence, new_write_id
 from weft_kit.rpc.errors import DependencyDown
 from weft_kit.rpc.time import now
 

@@ -1,1 +1,1 @@
-"""Requests as they arrive: read, counted and held within bounds before any of them is decoded."""
+"""Requests as they arrive: read, counted and limited before any of them is decoded."""

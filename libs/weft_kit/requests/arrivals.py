@@ -1,9 +1,9 @@
-"""Requests on their way: read only when the caller is known, and given up when they are late, too many or too large.
+"""Incoming requests: read only once the caller is known, and refused when they are late, too many or too large.
 
-gRPC hands a message over once all of it is there and looks at its size only then, so what a caller sends could fill the
-memory before anybody may refuse it. Until somebody reads, HTTP/2 lets through 64 KiB of a call. From then on the kernel
-is asked, 100 times a second, how much the connection brought while a request has been late. Where it does not say (see
-`received_bytes`), the time a request may take is the only limit.
+gRPC hands over a message, and checks its size, only when it is complete, so a caller could fill the memory before the
+message can be refused. Until a call is read, HTTP/2 lets through 64 KiB of it. After that, while a request is late, the
+kernel is asked 100 times a second how much its connection has received. Where the kernel cannot tell (see
+`received_bytes`), the only limit is the time that a request may take.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from weft_kit.rpc.call import Rpc
 from weft_kit.rpc.errors import DeadlineExceeded, Overloaded, WeftError
 
 _LOOK_EVERY_S: Final = 0.01
-# A call's request comes with it; one this late is half open.
+# A request normally arrives with its call; a call still without one after this time is half open.
 _HALF_OPEN_S: Final = 1.0
 _MOST_HALF_OPEN: Final = 1_024
 _MOST_HALF_OPEN_OF_CONNECTION: Final = 64
 _SLOWEST_BYTES_PER_S: Final = 256 * 1024
-# Headers, frames and pings come over the same connection: at once, and with each request.
+# Headers, frames and pings use the same connection: some when it opens, some with each request.
 _OVERHEAD_BYTES: Final = 512 * 1024
 _OVERHEAD_OF_REQUEST_BYTES: Final = 1024
 _WAIT_S: Final = 1.0
@@ -42,7 +42,7 @@ class _Arrival:
     refusal: WeftError | None = None
 
     def refuse(self, refusal: WeftError) -> None:
-        """Ends the wait: whoever reads hears of `refusal`."""
+        """Ends the wait: `receive` raises `refusal`, the first one given."""
         if self.refusal is None:
             self.refusal = refusal
             self.task.cancel()
@@ -50,7 +50,7 @@ class _Arrival:
 
 @dataclass(eq=False, slots=True)
 class _Connection:
-    """What a connection had received when it was first looked at, and what it has handed over since."""
+    """The bytes that a connection had received at the first look, and those of the messages delivered since."""
 
     base: int
     delivered: int = 0
@@ -60,7 +60,7 @@ class _Connection:
 
 
 class Arrivals:
-    """Receives the requests of one server's calls."""
+    """Receives the requests of a server's calls."""
 
     def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
@@ -70,9 +70,10 @@ class Arrivals:
         self._timer: asyncio.TimerHandle | None = None
 
     async def receive(self, rpc: Rpc, peer: str, limit_bytes: int) -> bytes | None:
-        """Returns the next message of a call as it was before it was compressed, None when there is none.
+        """Returns the next message of a call, decompressed; None when there is no more.
 
-        Raises WeftError for one that must not come.
+        Raises:
+            WeftError: the message was refused: it is late, too large, or one of too many.
         """
         loop = asyncio.get_running_loop()
         # gRPC runs every handler in a task of its own.
@@ -112,7 +113,10 @@ class Arrivals:
         self._timer = loop.call_later(_LOOK_EVERY_S, self._look, loop) if self._waiting else None
 
     def _weigh(self, by_peer: dict[str, list[_Arrival]]) -> None:
-        """Refuses what a connection sends beyond its calls' limits, and the most that is under way beyond ours."""
+        """Refuses the requests of connections that send more than their calls may.
+
+        While all connections together are over the server's limit, the one with the most bytes under way is refused.
+        """
         under_way = {}
         for peer, arrivals in by_peer.items():
             received = self._received.of(peer)
@@ -133,7 +137,7 @@ class Arrivals:
         return min(together, most) + _OVERHEAD_BYTES
 
     def _end_half_open(self, arrivals: Sequence[_Arrival], now: float) -> None:
-        """Refuses those that took too long, and the latest of those that are too many."""
+        """Refuses arrivals that took too long and, where there are too many, the latest ones."""
         of_connection: dict[str, int] = defaultdict(int)
         for count, arrival in enumerate(sorted(arrivals, key=lambda arrival: arrival.since), 1):
             of_connection[arrival.peer] += 1
@@ -148,7 +152,7 @@ class Arrivals:
 
 
 def _refuse_bytes(arrivals: Sequence[_Arrival], under_way: int) -> None:
-    """Only where a single request is waited for is it known whose bytes they are."""
+    """Refuses a connection's arrivals; only if there is a single one is it known which request is too large."""
     if len(arrivals) == 1:
         arrivals[0].refuse(too_large(under_way, arrivals[0].limit_bytes))
     else:

@@ -1,4 +1,4 @@
-"""Bytes into the request of a method, or the reason why they are none."""
+"""Decodes a method's request from bytes, or says why that is impossible."""
 
 import asyncio
 import zlib
@@ -11,13 +11,13 @@ from weft.common.v1 import error_pb2
 from weft_kit.requests.limits import too_large
 from weft_kit.rpc.errors import Invalid
 
-# No protobuf message begins so: its first byte would be a field of a type that there is not.
+# No protobuf message begins like this: as a tag, the first byte would have a wire type that does not exist.
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31
 
 
 def decoded(message: bytes, decode: Callable[[bytes], Any] | None) -> Any:
-    """Returns what a message says; without `decode`, its bytes. Raises Invalid."""
+    """Returns the decoded message, or its bytes without `decode`. Raises Invalid if it cannot be decoded."""
     if decode is None:
         return message
     try:
@@ -31,12 +31,12 @@ def is_compressed(message: bytes) -> bool:
 
 
 async def inflated(message: bytes, limit_bytes: int) -> bytes:
-    """Returns a message as it was before it was compressed, unless that is longer than the limit. Raises Invalid."""
+    """Returns a message decompressed. Raises Invalid if that is impossible or exceeds the limit."""
     return await asyncio.to_thread(_inflated, message, limit_bytes)
 
 
 def _inflated(message: bytes, limit_bytes: int) -> bytes:
-    """GRPC would inflate a message whatever becomes of it, a thousand times its size; this stops at the limit."""
+    """Decompresses up to the limit; gRPC would go on, to a thousand times a message's size."""
     inflating = zlib.decompressobj(_GZIP_WINDOW)
     try:
         plain = inflating.decompress(message, limit_bytes + 1)

@@ -1,4 +1,4 @@
-"""The bytes of requests that are being handled, by whoever sent them: nobody may fill a server's memory with them."""
+"""Counts the bytes of requests being handled, by sender, so that none can fill a server's memory."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,19 +10,23 @@ from weft_kit.rpc.peers import address_of
 _WAIT_S: Final = 0.5
 Owner = tuple[str, str]
 _ALL: Final[Owner] = ("server", "")
-# How many of its kind would fill the server.
+# The limit of each kind is the server's, divided by this.
 _PARTS: Final = {"server": 1, "tenant": 2, "address": 2, "connection": 4}
 
 
 class HeldRequests:
-    """Counts each request from its arrival until its call is over."""
+    """Counts each request from its arrival to the end of its call."""
 
     def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
         self._bytes: dict[Owner, int] = {}
 
     def hold(self, size_bytes: int, peer: str, tenant: str) -> Sequence[Owner]:
-        """Counts a request for all who own it, until `release`. Raises Overloaded when one would hold too much."""
+        """Counts a request for each of its owners, which it returns, until `release`.
+
+        Raises:
+            Overloaded: one of them would hold too much. A single request is taken, however large it is.
+        """
         owners = [_ALL]
         if tenant:
             owners.append(("tenant", tenant))

@@ -1,4 +1,4 @@
-"""How large a call's request may be, by its method, and how many bytes of requests may be held at once."""
+"""How large a request may be, by method, and how many bytes of requests a server may hold at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ _KIB: Final = 1024
 _MIB: Final = 1024 * _KIB
 
 ORDINARY_BYTES: Final = 256 * _KIB
-"""Enough for every request that names things and carries no contents."""
+"""Limit for requests without contents, which only name things."""
 OPEN_BYTES: Final = 16 * _KIB
-"""Of a request that needs no key: a probe, or a question for the schema."""
+"""Limit for requests that need no key: health checks and reflection."""
 
-# Prompts, answers, texts and documents. What a service allows of its own is less than this.
+# These carry prompts, answers, texts or documents. The services' own limits are lower.
 _WITH_CONTENTS: Final = (
     "/weft.cache.v1.CacheService/Lookup",
     "/weft.cache.v1.CacheService/Store",
@@ -41,23 +41,24 @@ LARGEST_BYTES: Final[Mapping[str, int]] = MappingProxyType({
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """What one server takes. `largest_bytes` goes before what is usual for a method."""
+    """The limits of one server. `largest_bytes` overrides the usual limit of a method."""
 
     largest_bytes: Mapping[str, int] = field(default_factory=dict)
     held_bytes: int = 512 * _MIB
-    """Of all requests together that have arrived and are not answered yet; one tenant may hold half of it."""
+    """Bytes of all requests that have arrived and are not answered yet; one tenant may hold half of it."""
     separates_peers: bool = False
-    """Whether each connection is one caller's, and may hold a quarter, and each address, half: not behind a proxy."""
+    """Whether a connection may hold at most a quarter, and an address half: not for servers behind a proxy, where all
+    callers share them."""
 
     arrives_within_s: float = 20.0
-    """How long a request may take to arrive, and a second more for each 256 KiB that its method takes."""
+    """How long a request may take to arrive, plus one second for each 256 KiB that its method allows."""
 
     def of(self, method: str) -> int:
         return self.largest_bytes.get(method) or LARGEST_BYTES.get(method, ORDINARY_BYTES)
 
 
 def too_large(size_bytes: int, limit_bytes: int) -> Invalid:
-    """Returns the refusal of a request of which `size_bytes` have come, more than its method takes."""
+    """Returns the refusal of a request of which `size_bytes` have arrived, more than its method allows."""
     return Invalid(
         error_pb2.ERROR_REASON_REQUEST_TOO_LARGE,
         f"the request is larger than the {limit_bytes} bytes that this method takes; send less in a call",

@@ -1,4 +1,4 @@
-"""Counts the messages within an encoded one before they are made: two bytes bring one, a hundred hold it.
+"""Counts the messages inside an encoded one before decoding: one of two bytes takes a hundred bytes of memory.
 
 Source: the wire format, protobuf.dev/programming-guides/encoding.
 """
@@ -15,7 +15,7 @@ from weft_kit.tasks import LoopShare
 from weft_kit.validation.fields import MOST_ENTRIES
 
 SMALL_BYTES: Final = 64 * 1024
-"""What is not larger is decoded at once: however many messages it holds, that takes a moment."""
+"""Messages up to this size are decoded without counting: that takes a moment, however many they hold."""
 
 _BYTES_EACH: Final = 256
 _AT_ONCE: Final = 500
@@ -23,14 +23,17 @@ _VARINT, _FIXED_64, _LENGTH, _FIXED_32 = 0, 1, 2, 5
 _SIZES: Final = {_FIXED_64: 8, _FIXED_32: 4}
 
 Fields = Mapping[int, Descriptor]
-"""The fields of a message that are messages themselves, by number."""
+"""The fields of a message that hold messages, by number."""
 
 
 async def check_count(encoded: bytes, kind: type[Message]) -> None:
-    """Raises InvalidFields when an encoded message holds so many that decoding them would hold up all other calls.
+    """Refuses an encoded message with too many others inside, since decoding it would hold up all other calls.
 
-    It may hold 20,000, and one more for every 256 bytes. Others have their turn while they are counted. What is not
-    well formed is left to who decodes it.
+    It may hold 20,000, plus one for every 256 bytes. Counting pauses for other calls. Malformed messages are left to
+    the decoder.
+
+    Raises:
+        InvalidFields: it holds more.
     """
     if len(encoded) <= SMALL_BYTES:
         return
@@ -43,7 +46,7 @@ async def check_count(encoded: bytes, kind: type[Message]) -> None:
 
 
 def counts(encoded: bytes, kind: Any) -> Iterator[int]:
-    """Yields how many messages were found so far within one of a kind, now and then, and in the end."""
+    """Yields how many messages were found so far inside one of type `kind`, every now and then and at the end."""
     fields = _fields(kind)
     at, end, count = 0, len(encoded), 0
     outer: list[tuple[int, Fields]] = []
@@ -71,7 +74,7 @@ def counts(encoded: bytes, kind: Any) -> Iterator[int]:
 
 
 def _size(encoded: bytes, at: int, wire_type: int) -> tuple[int, int]:
-    """Returns how many bytes a value takes, -1 for what is none, and where it begins."""
+    """Returns the size of a value in bytes, -1 if its wire type is unknown, and where it begins."""
     if wire_type == _LENGTH:
         return (encoded[at], at + 1) if at < len(encoded) and encoded[at] < 128 else _varint(encoded, at)
     if wire_type == _VARINT:
@@ -80,7 +83,7 @@ def _size(encoded: bytes, at: int, wire_type: int) -> tuple[int, int]:
 
 
 def _varint(encoded: bytes, at: int) -> tuple[int, int]:
-    """Returns a number and where the next begins; what ends within one counts as ending there."""
+    """Returns a number, and where it ends; one that is cut off ends with the message."""
     number, shift = 0, 0
     for byte in encoded[at : at + 10]:
         at += 1
@@ -97,6 +100,6 @@ def _fields(kind: Any) -> Fields:
 
 
 def kind_of(decode: Any) -> type[Message] | None:
-    """Returns the message that a generated deserializer makes; None for any other function."""
+    """Returns the message type that a generated deserializer makes; None for any other function."""
     kind = getattr(decode, "__self__", None)
     return kind if isinstance(kind, type) and issubclass(kind, Message) else None

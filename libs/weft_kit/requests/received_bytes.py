@@ -1,7 +1,7 @@
 """How many bytes a connection has received, as the kernel counts them.
 
-gRPC hands a message over once all of it is there, however large it is, so what is still on its way can only be seen
-from below. Linux tells it of every TCP socket; of others, and on other systems, nothing is known.
+gRPC hands over a message only when it is complete, however large it is, so what is still arriving can only be seen
+from below. Linux tells this for every TCP socket; for other sockets, and on other systems, it is not known.
 """
 
 import socket
@@ -13,10 +13,10 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 _OWN_FILES: Final = Path("/proc/self/fd")
-# Where `struct tcp_info` of linux/tcp.h has tcpi_bytes_received, since Linux 4.1.
+# The place of tcpi_bytes_received in `struct tcp_info` of linux/tcp.h, since Linux 4.1.
 _BYTES_RECEIVED: Final = slice(128, 136)
 _FAMILIES: Final = {socket.AF_INET, socket.AF_INET6}
-# Looking for sockets takes at most this share of the time, however many connections come and go.
+# The share of the time that the search for sockets may take, however many connections come and go.
 _LOOKING_SHARE: Final = 0.05
 
 
@@ -28,7 +28,7 @@ class ReceivedBytes:
         self._next_look = 0.0
 
     def of(self, peer: str) -> int | None:
-        """Returns the bytes received from `peer`, which gRPC writes as `ipv4:127.0.0.1:50000`; None if nobody knows."""
+        """Returns the bytes received from `peer`, such as gRPC's `ipv4:127.0.0.1:50000`; None if that is not known."""
         peer = unquote(peer)
         found = self._count(peer)
         if found is None and time.monotonic() >= self._next_look:
@@ -58,7 +58,7 @@ def _sockets() -> list[int]:
 
 
 def _peer_of(file: int) -> str:
-    """Returns the other end's address in gRPC's spelling; "" for what is no TCP connection."""
+    """Returns the other end's address in gRPC's spelling; "" if the file is not a TCP connection."""
     try:
         borrowed = socket.socket(fileno=file)
     except OSError:
@@ -72,7 +72,7 @@ def _peer_of(file: int) -> str:
 
 
 def _count(file: int, peer: str) -> int | None:
-    """Returns what the socket received, unless the file has become another's."""
+    """Returns the bytes that the socket received; None if the file is not this peer's connection any more."""
     if _peer_of(file) != peer:
         return None
     try:

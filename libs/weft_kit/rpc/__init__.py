@@ -1,1 +1,1 @@
-"""gRPC on both sides: the interceptor that every call passes, channels, encoded errors, and a server's life cycle."""
+"""gRPC on both sides: the interceptor that every call passes through, channels, errors, and a server's life cycle."""

@@ -1,4 +1,4 @@
-"""Records that a server keeps of some calls besides log lines, written before they run and before they are answered."""
+"""Records of certain calls, kept in addition to the log: written before a call runs, and before it is answered."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,14 +8,14 @@ class CallAccount(Protocol):
     """The record of one call."""
 
     async def begin(self, request: Any) -> None:
-        """Comes before the call does anything; the request may be bytes. Raises WeftError when it must not."""
+        """Runs before the call does anything; the request may be bytes. Raises WeftError if the call must not go on."""
 
     async def end(self, code: str, reason: str) -> None:
-        """Comes before the answer leaves, with the name of its status and, of a failure, of its reason."""
+        """Runs before the answer is sent, with the name of its status and, if it failed, of its reason."""
 
 
 Accounts = Callable[[str], CallAccount | None]
-"""Returns the record of an authenticated call, by its method; None if the call is not recorded."""
+"""Returns the record for an authenticated call, by its method; None if such calls are not recorded."""
 
 
 def no_accounts(_method: str) -> None:

@@ -12,7 +12,7 @@ Rpc: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 async def write(rpc: Rpc, message: Any) -> None:
-    """Writes to the reader; a reader that has just left is not an error."""
+    """Writes to the reader; if the reader has just left, raises CancelledError."""
     try:
         await rpc.write(message)
     except grpc.aio.InternalError as error:

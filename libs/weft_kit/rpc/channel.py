@@ -1,4 +1,4 @@
-"""Calls to another service: they carry the remaining deadline, and leaving a stream ends it."""
+"""Calls to another service: they pass on the remaining time, and leaving a stream ends it."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ Event_co = TypeVar("Event_co", covariant=True)
 
 
 class UnaryCall(TypedDict):
-    """Keyword arguments of a stub's method: seconds, and pairs of strings."""
+    """Keyword arguments of a stub's method; `timeout` is in seconds."""
 
     timeout: float
     metadata: tuple[tuple[str, str], ...]
@@ -45,9 +45,9 @@ class StreamCall(Protocol[Event_co]):
 
 
 class Channel:
-    """One dependency's connection. `dependency` names it in errors.
+    """The connection to a dependency. `dependency` is its name in errors.
 
-    `target` is host:port, or names several replicas to share the calls: `ipv4:10.0.0.1:7604,10.0.0.2:7604`, `dns:///…`.
+    `target` is host:port, or names several replicas that share the calls: `ipv4:10.0.0.1:7604,10.0.0.2:7604`, `dns:///…`.
     """
 
     def __init__(self, target: str, dependency: str) -> None:
@@ -64,13 +64,13 @@ class Channel:
         await self.raw.close()
 
     def call(self, limit_s: float) -> UnaryCall:
-        """Returns timeout and metadata: the part of the caller's time that may be used, its tenant, call id and
-        trace.
+        """Returns the timeout, which is `limit_s` or the part of the caller's time that may be used, and the metadata:
+        the caller's tenant, key, call id and trace.
         """
         return {"timeout": remaining_to_pass_on(limit_s), "metadata": inject()}
 
     async def unary(self, call: Awaitable[T]) -> T:
-        """Awaits a unary call; raises WeftError."""
+        """Awaits a unary call. Raises WeftError if it fails."""
         try:
             return await call
         except grpc.aio.AioRpcError as error:
@@ -78,7 +78,7 @@ class Channel:
 
     @asynccontextmanager
     async def streaming(self, call: StreamCall[T]) -> AsyncIterator[AsyncIterator[T]]:
-        """Iterates a stream; raises WeftError. Leaving the block cancels the call, finished or not."""
+        """Yields a stream to iterate. Leaving the block cancels the call. Raises WeftError if it fails."""
         try:
             yield aiter(call)
         except grpc.aio.AioRpcError as error:

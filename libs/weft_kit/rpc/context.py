@@ -1,7 +1,7 @@
 """Who calls, for which tenant, until when: the context that every call passes on.
 
-The tenant, the call id and the W3C trace context ride in gRPC metadata and in NATS headers alike, through one
-inject/extract pair. Deadlines do not propagate by themselves in Python, so the context holds the deadline too and
+The tenant, the key id, the call id and the W3C trace context travel in gRPC metadata and in NATS headers, through one
+inject/extract pair. Deadlines do not propagate by themselves in Python, so the context also holds the deadline, and
 `remaining` turns a callee's own limit into min(limit, what is left).
 """
 
@@ -20,7 +20,7 @@ KEY_ID_KEY = "weft-key-id"
 CALL_ID_KEY = "weft-call-id"
 TRACE_KEY = "traceparent"
 
-# The time that an answer needs to reach its caller: a share of the remaining time, up to a limit.
+# The time reserved for an answer to reach the caller: a share of the remaining time, up to a limit.
 _ANSWER_SHARE = 0.1
 _MOST_ANSWER_S = 1.0
 
@@ -44,12 +44,12 @@ _current: ContextVar[CallContext | None] = ContextVar("weft_call", default=None)
 
 
 def current() -> CallContext:
-    """Returns the context of the call being handled, or a fresh anonymous one outside of any."""
+    """Returns the context of the call being handled; outside of a call, a new anonymous one."""
     return _current.get() or CallContext()
 
 
 def current_tenant() -> str:
-    """Returns the caller's tenant; raises Unauthenticated when the call names none."""
+    """Returns the caller's tenant. Raises Unauthenticated when the call names none."""
     tenant = current().tenant
     if not tenant:
         raise Unauthenticated(f"the call names no tenant; send {TENANT_KEY} metadata, or go through the gateway")
@@ -57,7 +57,7 @@ def current_tenant() -> str:
 
 
 def enter(context: CallContext) -> None:
-    """Sets the context for the rest of this task. Never reset inside a stream: its generator may move tasks."""
+    """Sets the context for the rest of this task. It is never reset, because a stream's generator may change tasks."""
     _current.set(context)
 
 
@@ -72,7 +72,7 @@ def bound(context: CallContext) -> Iterator[CallContext]:
 
 
 def remaining(limit_s: float) -> float:
-    """Returns min(`limit_s`, seconds the caller has left); raises DeadlineExceeded when none are left."""
+    """Returns min(`limit_s`, the seconds the caller has left). Raises DeadlineExceeded when none are left."""
     deadline = current().deadline
     if deadline is None:
         return limit_s
@@ -83,9 +83,9 @@ def remaining(limit_s: float) -> float:
 
 
 def remaining_to_pass_on(limit_s: float) -> float:
-    """Returns the same for a call to another service: part of the caller's time is reserved for answering it.
+    """Returns the same for a call to another service, less some time reserved for answering the caller.
 
-    Without that, caller and callee would give up in the same moment, and nobody would hear which service was silent.
+    Otherwise the caller would give up at the same moment, and never learn which service was silent.
     """
     left = remaining(math.inf)
     return min(limit_s, left - min(_MOST_ANSWER_S, left * _ANSWER_SHARE))
@@ -104,7 +104,7 @@ def inject() -> tuple[tuple[str, str], ...]:
 
 
 def extract(carried: Mapping[str, str], deadline: float | None = None) -> CallContext:
-    """Rebuilds the context a trusted peer injected."""
+    """Returns the context that a trusted peer injected."""
     return CallContext(
         call_id=carried.get(CALL_ID_KEY) or new_call_id(),
         tenant=carried.get(TENANT_KEY, ""),

@@ -1,8 +1,8 @@
-"""Every expected failure, with its status, its reason and the next step.
+"""Every expected failure, with its status, its reason and what to do next.
 
     WeftError
     ├── Invalid              INVALID_ARGUMENT      the request can never work
-    │   └── InvalidFields                          one violation a field
+    │   └── InvalidFields                          one violation per field
     ├── Unauthenticated      UNAUTHENTICATED       no usable key
     ├── PermissionDenied     PERMISSION_DENIED     the key does not allow it
     ├── NotFound             NOT_FOUND             not there for this tenant
@@ -10,7 +10,7 @@
     ├── FailedPrecondition   FAILED_PRECONDITION   wrong state
     ├── Exhausted            RESOURCE_EXHAUSTED    the tenant's limit; wait
     ├── Unavailable          UNAVAILABLE           ours; another try may work
-    │   ├── Overloaded                             every place is taken
+    │   ├── Overloaded                             no capacity is free
     │   ├── Draining                               shutting down
     │   └── DependencyDown                         a part does not answer
     ├── DeadlineExceeded     DEADLINE_EXCEEDED     the caller's time ran out
@@ -20,8 +20,8 @@
 Raise them anywhere: the interceptor encodes them (`weft_kit.rpc.status`). Anything else that escapes a handler becomes
 `Internal`, so no exception text ever reaches a client.
 
-All of an error is bounded when it is made, whatever of a request it quotes: the whole must fit into trailers, whose
-size every client limits, and it travels on in batches, records and log lines.
+An error's parts are cut to size when it is created, however much of a request it quotes: the whole must fit into
+trailers, which every client limits, and it is also kept in batches, records and log lines.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ from weft_kit.shortening import bytes_on_wire, shortened
 
 Reason: TypeAlias = error_pb2.ErrorReason.ValueType
 
-# All in bytes on the wire. Together they leave trailers below 4 KiB, in which the message comes twice.
+# All in bytes on the wire. Together they keep the trailers, which hold the message twice, below 4 KiB.
 _MESSAGE, _METADATA, _VIOLATIONS, _LISTED = 1024, 800, 1600, 600
 _NAME, _TEXT, _PAIR = 160, 400, 8
 _MOST_PAIRS = 20
@@ -43,11 +43,11 @@ _MOST_COUNTED = 1_000
 
 
 class CannotStart(Exception):
-    """The process cannot run in this configuration; the text, which is all that it prints, says what to change."""
+    """The process cannot run as it is configured; its text, the only thing printed, says what to change."""
 
 
 class WeftError(Exception):
-    """A failure with a status for gRPC, a reason for machines and a message that tells developers what to do next."""
+    """A failure with a status for gRPC, a reason for programs, and a message that tells developers what to do next."""
 
     status: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
 
@@ -82,8 +82,8 @@ class Invalid(WeftError):
 class InvalidFields(Invalid):
     """One violation per field: path from the request message → what was expected.
 
-    The first 20 are kept, as far as they fit; `more` in the metadata counts the others, and stops at 1000: a request
-    of nothing but faults must not cost more than one with a few.
+    The first 20 are kept, as far as they fit; `more` in the metadata counts the others, up to 1000, so that a request
+    full of mistakes costs no more than one with a few.
     """
 
     def __init__(self, violations: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
@@ -95,7 +95,7 @@ class InvalidFields(Invalid):
 
 
 def _listed(violations: Mapping[str, str], more: int) -> str:
-    """Returns as many as a text may hold, and how many others there are."""
+    """Returns a text with the violations that fit, and the number of the others."""
     shown, left = [], _LISTED
     for field, problem in violations.items():
         sentence = _brief(f"{field}: {problem}", _LISTED)
@@ -110,7 +110,7 @@ def _listed(violations: Mapping[str, str], more: int) -> str:
 
 
 def _fitting(pairs: Iterable[tuple[str, str]], most_bytes: int) -> tuple[dict[str, str], int]:
-    """Returns the first 20 that fit, each of them short, and how many others there are, counted to 1000."""
+    """Returns the first 20 pairs that fit, each shortened, and the number of the others, counted to 1000."""
     kept: dict[str, str] = {}
     rest = iter(pairs)
     for name, text in rest:
@@ -123,7 +123,7 @@ def _fitting(pairs: Iterable[tuple[str, str]], most_bytes: int) -> tuple[dict[st
 
 
 def _brief(text: str, most: int) -> str:
-    """Returns a text that fits, without the halves of characters that UTF-8 cannot carry."""
+    """Returns a text that fits, with half surrogates, which UTF-8 cannot carry, replaced."""
     return shortened(text, most, bytes_on_wire).encode("utf-8", "replace").decode()
 
 
@@ -205,7 +205,7 @@ class Unsupported(WeftError):
 
 
 class Internal(WeftError):
-    """Our bug. The text is fixed: what really happened is in the log, under the call's id."""
+    """A bug of Weft's. The text is fixed; what happened is in the log, under the call id."""
 
     def __init__(self, call_id: str) -> None:
         message = "internal error; the operator finds it in the log under this call id"

@@ -1,12 +1,11 @@
 """grpc.health.v1: whether to send calls here, for each service, and separately whether the process is alive.
 
-    ""                    the whole is ready: all that it needs is there
-    a service's name      the same of that service, which may need less
-    "liveness"            the process answers; restart it if it does not, whatever else is away
+    ""                    the process is ready: everything that it needs is available
+    a service's name      the same for this service, which may need less
+    "liveness"            the process answers, whatever else is missing; restart it if it does not
 
-While the server drains, whoever watches hears NOT_SERVING, and then the watch ends. grpcio-health-checking's own
-servicer keeps watches open through a shutdown, so that one watching client makes every drain last its whole grace
-period.
+While the server drains, watchers get NOT_SERVING, and then the watch ends. grpcio-health-checking's own servicer keeps
+watches open during a shutdown, so that a single watcher would make every drain take its whole grace period.
 """
 
 import asyncio
@@ -22,12 +21,12 @@ from weft_kit.rpc.errors import DependencyDown
 from weft_kit.rpc.readiness import WHOLE, Need, Readiness
 
 LIVENESS = "liveness"
-"""Name under which the process answers while it lives, for those who would restart it."""
+"""The name to ask for to learn whether the process is alive, or must be restarted."""
 _PEER_LIMIT_S = 1.0
 
 
 def peer_need(service: str, channel: Channel) -> Need:
-    """Returns the need of a forwarded service: that its peer reports it as ready."""
+    """Returns the dependency of a forwarded service: its peer must report the service as ready."""
 
     async def check() -> None:
         call = rpc.HealthStub(channel.raw).Check(pb.HealthCheckRequest(service=service), **channel.call(_PEER_LIMIT_S))
@@ -39,7 +38,7 @@ def peer_need(service: str, channel: Channel) -> Need:
 
 
 class Health(rpc.HealthServicer):  # type: ignore[misc]  # its package ships no types
-    """Serves the status of the process under its own name (""), as liveness, and each service's."""
+    """Serves the status of the process (""), its liveness, and the status of each service."""
 
     def __init__(self, services: Collection[str], readiness: Readiness) -> None:
         self._known = {WHOLE, LIVENESS, *services}

@@ -1,10 +1,10 @@
-"""The interceptor that every call passes: it authenticates, and returns a status and logs one line.
+"""The interceptor that every call passes through: it authenticates the caller, returns a status and logs one line.
 
-At first only a call's metadata is read: its request is read once the caller is authenticated, within the limits of its
-method (`request_limits`, `arrivals`, `held_requests`).
+At first only a call's metadata is read. Its request is read once the caller is authenticated, within the limits of the
+method (`weft_kit.requests`: `limits`, `arrivals`, `held_requests`).
 
-An exception that escapes a handler reaches the client with its text, so this is a security control: only `WeftError`
-messages leave the process, everything else becomes a fixed INTERNAL and a traceback in the log.
+gRPC would send the text of an exception that escapes a handler to the client, so this is a security control: only the
+messages of `WeftError` leave the process; everything else becomes a fixed INTERNAL, and a traceback in the log.
 """
 
 from __future__ import annotations  # grpc's classes are generic in their stubs alone
@@ -45,7 +45,7 @@ from weft_kit.validation.fields import check_request
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 Gate = Callable[[str, Mapping[str, str], str], Awaitable[CallContext]]
-"""Authenticates: (method, metadata, peer address) → context. Raises WeftError to refuse."""
+"""Authenticates a call: (method, metadata, peer address) → context. Raises WeftError to refuse it."""
 
 
 async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> CallContext:
@@ -54,9 +54,7 @@ async def trusting(_method: str, metadata: Mapping[str, str], _peer: str) -> Cal
 
 
 def is_sent_away() -> bool:
-    """Returns whether the current call is being ended by its own server, which is shutting down, and not by the
-    caller.
-    """
+    """Returns whether this server, which is shutting down, is ending the current call, rather than the caller."""
     return isinstance(ending(), Draining)
 
 
@@ -90,8 +88,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         if details.method.startswith(open_methods.PREFIXES):
             return self._open.serve(handler)
         if handler.request_streaming:
-            return None  # no service has such methods: calls have one request
-        # To gRPC every method streams requests: it reads those of others before it asks the handler.
+            return None  # no service has such methods: a call has one request
+        # gRPC is told that requests are streamed: otherwise it would read them before it asks the handler.
         call = _Call(self, details.method, handler)
         if handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(call.streaming)
@@ -142,7 +140,7 @@ class _Call:
                 async for message in messages:
                     await write(rpc, self._encoded(message))
             finally:
-                # An abandoned generator would clean up whenever it is collected: too late for a running engine.
+                # An abandoned generator cleans up only when it is collected: too late for a running engine.
                 await messages.aclose()  # type: ignore[attr-defined]
 
         await self._around(all_messages, rpc)
@@ -167,7 +165,7 @@ class _Call:
                 await abort(rpc, error)
             self._finish(line, "CANCELLED")
             raise
-        except Exception as raised:  # noqa: BLE001  # no exception may leave the process unread
+        except Exception as raised:  # noqa: BLE001  # no exception may leave the process as it is
             error = self._translated(raised)
             self._finish(line, error.status.name, reason=error.reason_name, error=error.message)
             await abort(rpc, error)
@@ -198,7 +196,7 @@ class _Call:
         return answer
 
     async def _received(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        """Runs the call once its request has arrived, which counts as held until it is done."""
+        """Runs the call once its request has arrived; the request counts as held until the call is done."""
         peer = rpc.peer()
         message = await self._interceptor.arrivals.receive(rpc, peer, self._limit_bytes)
         if message is None:
@@ -234,9 +232,9 @@ class _Call:
 
 
 async def send_header(rpc: Rpc) -> None:
-    """Sends a stream's header at once: what was asked for is there, though its first message may take hours.
+    """Sends a stream's header at once: what was asked for exists, though its first message may take hours.
 
-    Clients tell by it a silent job from a silent server. A refusal must come before it.
+    By the header, clients tell a silent job from a silent server. A call can be refused only before it.
     """
     try:
         await rpc.send_initial_metadata(())
@@ -245,30 +243,32 @@ async def send_header(rpc: Rpc) -> None:
 
 
 def _check(request: Any) -> None:
-    """Raises InvalidFields for what no handler could convert. Forwarded bytes are checked by the service behind."""
+    """Raises InvalidFields for values that no handler could use. Forwarded bytes are checked by the service that gets
+    them.
+    """
     if isinstance(request, Message):
         check_request(request)
 
 
-# As grpc_compression_algorithm numbers them.
+# The numbers of grpc_compression_algorithm.
 _IDENTITY, _GZIP = 0, 2
 _METADATA_BYTES = 32 * 1024
 
 SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
     *(pair for pair in OPTIONS if not pair[0].endswith(("reconnect_backoff_ms", "receive_message_length"))),
-    # Otherwise a second server on a busy port starts without a word and takes half of the calls.
+    # Otherwise a second server on a port in use starts silently and gets half of the calls.
     ("grpc.so_reuseport", 0),
-    # The key's other spelling, min_recv_…, is ignored silently.
+    # The option's other spelling, min_recv_…, is silently ignored.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
-    # Of a call that nobody reads yet, 64 KiB come: windows that grow by themselves would let in megabytes.
+    # 64 KiB arrive of a call that is not read yet; windows that grow by themselves would let in megabytes.
     ("grpc.http2.bdp_probe", 0),
-    # The interceptor is more exact, and says what to do. gRPC also checks only complete messages.
+    # The interceptor's own limits are more exact, and its errors say what to do. gRPC checks only complete messages.
     ("grpc.max_receive_message_length", 2 * MAX_MESSAGE_BYTES),
-    # gRPC decompresses without a limit, so the interceptor does it. It recognises gzip, and nothing else.
+    # gRPC decompresses without a limit, so the interceptor does it, for gzip only.
     ("grpc.per_message_decompression", 0),
     ("grpc.compression_enabled_algorithms_bitset", 1 << _IDENTITY | 1 << _GZIP),
-    # Tracing adds headers of its own; beyond this, a call is refused.
+    # Larger than the default, because tracing adds headers; a call with more is refused.
     ("grpc.max_metadata_size", _METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _METADATA_BYTES),
 )

@@ -1,6 +1,4 @@
-"""Health and reflection: they need no key, so they get little: short requests, and a limited number of calls at
-once.
-"""
+"""Health and reflection: they need no key, so requests must be short and few calls may be open at once."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,14 +19,14 @@ PREFIXES: Final = ("/grpc.health.v1.", "/grpc.reflection.")
 
 _MOST_CALLS: Final = 1_024
 _MOST_CALLS_OF_ADDRESS: Final = 64
-# Of one stream of reflection. A client that wants more opens another.
+# In one reflection stream. A client that wants more opens another stream.
 _MOST_QUESTIONS: Final = 256
 _WAIT_S: Final = 1.0
 
 
 class OpenMethods:
-    """Serves handlers like the interceptor, without authentication and without a log line: probes would drown the
-    log.
+    """Serves handlers like the interceptor, but without authentication and, since probes would flood the log, without
+    log lines.
     """
 
     def __init__(self, arrivals: Arrivals, limits: RequestLimits, internal: Callable[[Exception], WeftError]) -> None:
@@ -38,7 +36,7 @@ class OpenMethods:
         self._calls: Counter[str] = Counter()
 
     def serve(self, handler: Any) -> "grpc.RpcMethodHandler[Any, Any]":
-        """Returns a handler that reads its requests itself, within limits, and then does what `handler` does."""
+        """Returns a handler that reads its requests itself, within limits, and passes them to `handler`."""
 
         async def unary(_messages: object, rpc: Rpc) -> Any:
             async def work() -> bytes:
@@ -69,7 +67,7 @@ class OpenMethods:
         return request
 
     async def _requests(self, rpc: Rpc, handler: Any) -> AsyncIterator[Any]:
-        """Yields the requests of one stream, until its caller sends none for a while."""
+        """Yields the requests of a stream, until the caller ends it or sends none for a while."""
         for count in range(_MOST_QUESTIONS):
             try:
                 request = await self._next(rpc, handler)

@@ -17,15 +17,15 @@ from weft_kit.tasks import ended
 READY = Gauge("weft_ready", "1 while what the service needs is there, 0 while it is not.", ["dependency"])
 
 WHOLE = ""
-"""The name under which health tells of the whole service."""
+"""The name under which health reports the whole process."""
 
 Check = Callable[[], Awaitable[object]]
-"""Returns if the dependency is available, otherwise raises an error that says what is wrong."""
+"""Returns if the dependency is available; otherwise raises an error that says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A dependency, and which services are not ready without it: their full proto names, "" for the whole."""
+    """A dependency, and the services that are not ready without it: their full proto names, "" for the process."""
 
     dependency: str
     check: Check
@@ -37,14 +37,14 @@ class _State:
     outage: Outage
     is_ready: bool = False
     failing_since: float | None = -math.inf
-    """None while it does not fail; for ever before it was there."""
+    """None while it does not fail; minus infinity before it was available for the first time."""
 
 
 class Readiness:
-    """Checks every need while its context lasts; entering waits for the first results, `limit_s` at most.
+    """Checks every need while its context lasts; entering waits for the first results, at most `limit_s`.
 
-    What was there counts as gone once it has failed for `patience_s`, so that a blip turns nobody away, and as back
-    with the first success.
+    A dependency counts as unavailable once its checks have failed for `patience_s`, so that a blip turns no calls away,
+    and as available again with the first success.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class Readiness:
         try:
             async with asyncio.timeout(self._limit_s):
                 await need.check()
-        except Exception as error:  # noqa: BLE001  # whatever is wrong with it, it is not there
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with it, it is not available
             now = time.monotonic()
-            # From when a check ended: one that was under way while this process was frozen says little.
+            # Counted from the end of a check: one that was under way while this process was frozen says little.
             state.failing_since = now if state.failing_since is None else state.failing_since
             if now - state.failing_since >= self._patience_s:
                 state.outage.failed(_words(error, self._limit_s))

@@ -1,4 +1,4 @@
-"""The calls in progress on a server, and how it ends them itself: with an error that says why."""
+"""The calls in progress on a server, which it can end with an error that says why."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from weakref import WeakKeyDictionary
 
 from weft_kit.rpc.errors import Draining, WeftError
 
-# What the clean-up of a call that is ended, and its last message, may take.
+# The time for the clean-up and the last message of a call that the server ends.
 _GOODBYE_S = 1.0
 
 _endings: WeakKeyDictionary[asyncio.Task[Any], WeftError] = WeakKeyDictionary()
 
 
 def ending() -> WeftError | None:
-    """Returns the error with which the current call's own server is ending it; None if it is not."""
+    """Returns the error with which this server is ending the current call; None if it is not."""
     call = asyncio.current_task()
     return _endings.get(call) if call else None
 
@@ -24,7 +24,7 @@ class RunningCalls:
     """The calls in progress, each with its key."""
 
     def __init__(self) -> None:
-        # "" until the key has been checked, if there is none, and once the call has been ended for it.
+        # "" until the key has been checked, if there is none, and after the call was ended because of its key.
         self._key_ids: dict[asyncio.Task[Any], str] = {}
 
     @contextmanager
@@ -47,17 +47,17 @@ class RunningCalls:
         return set(self._key_ids.values()) - {""}
 
     def end_those_of(self, key_id: str, error: WeftError) -> None:
-        """Ends all calls made with a key."""
+        """Ends all calls made with a key, with an error."""
         for call, its_key_id in self._key_ids.items():
             if its_key_id == key_id:
-                # Once: another would cut off its goodbye.
+                # Only once: a second cancellation would cut off its last message.
                 self._key_ids[call] = ""
                 _end(call, error)
 
     async def empty(self, grace_s: float) -> None:
-        """Waits until the calls are over; those that are not after `grace_s` end as DRAINING.
+        """Waits until the calls are over; ends those still running after `grace_s` with DRAINING.
 
-        A bare cancel would look like the caller's own; this one says that another replica will answer.
+        A plain cancellation would look like the caller's own; this error says that another replica will answer.
         """
         if self._key_ids:
             await asyncio.wait(self._key_ids, timeout=grace_s)

@@ -37,7 +37,7 @@ _GOODBYE_S = 2.0
 
 @dataclass(frozen=True)
 class Service:
-    """A servicer with its full proto name and the generated function that adds it."""
+    """A servicer, its full proto name, and the generated function that adds it to a server."""
 
     name: str
     add: Callable[[Any, grpc.aio.Server], None]
@@ -45,16 +45,16 @@ class Service:
 
 
 class PortInUse(CannotStart):
-    """The address is taken; another process listens there."""
+    """The address is in use: another process listens there."""
 
 
 class Server:
     """Serves `services` on `listen` while its context lasts, with health, reflection and the interceptor.
 
-    Health says what `readiness` does, which the caller enters first; without one, the server is always ready.
+    Health reports `readiness`, which the caller enters first; without one, the server is always ready.
 
-    Leaving the context drains: health says NOT_SERVING, new calls get UNAVAILABLE, running ones have `grace_s`, and
-    what is left then ends as UNAVAILABLE too, which sends readers to another replica.
+    Leaving the context drains the server: health says NOT_SERVING, new calls get UNAVAILABLE, running ones have
+    `grace_s` to finish, and those left end with UNAVAILABLE too, which sends readers to another replica.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Server:
     ) -> None:
         self._health.drain()
         self._boundary.refuse_new_calls()
-        # Stopping takes no more connections and tells those there to look for another replica.
+        # Stopping accepts no more connections, and tells the clients connected to look for another replica.
         stopping = asyncio.ensure_future(self._server.stop(self._grace_s + _GOODBYE_S))
         await self._boundary.running.empty(self._grace_s)
         await stopping
@@ -124,7 +124,7 @@ def run(service: str, assemble: Callable[[], AbstractAsyncContextManager[object]
 
 
 async def _until_told(assemble: Callable[[], AbstractAsyncContextManager[object]]) -> None:
-    """Serves until a signal comes. One that comes while parts are still being waited for ends the wait."""
+    """Serves until a signal comes; one that comes during start-up ends the start-up."""
     loop = asyncio.get_running_loop()
     serving = asyncio.create_task(_serve(assemble))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -144,9 +144,9 @@ async def _serve(assemble: Callable[[], AbstractAsyncContextManager[object]]) ->
 
 
 def _spare_the_collector() -> None:
-    """Takes what start-up made out of garbage collection, and makes its rounds rarer: 5 to 8 % less CPU a job.
+    """Exempts the objects made at start-up from garbage collection, and makes it rarer: 5 to 8 % less CPU per job.
 
-    Calls leave few cycles behind, but each round looks at every object that modules, stubs and pools ever made.
+    Calls leave few cycles behind, but each collection would visit every object of the modules, stubs and pools.
     """
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
-"""Errors as gRPC sends them: google.rpc.Status with ErrorInfo, BadRequest and RetryInfo, in both directions.
+"""Errors to and from gRPC: google.rpc.Status with ErrorInfo, BadRequest and RetryInfo.
 
-gRPC's own retries read the trailer `grpc-retry-pushback-ms`; people and other clients read RetryInfo. Both are sent.
+Both RetryInfo and the trailer `grpc-retry-pushback-ms` are sent: gRPC's own retries read only the trailer.
 Sources: google/rpc/error_details.proto, AIP-193, gRFC A6.
 """
 
@@ -28,12 +28,12 @@ DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
 
 
-# With the text, which trailers carry once more, and base64, everything stays below 4 KiB.
+# With base64, and the message, which trailers carry once more, everything stays below 4 KiB.
 _MOST_DETAILS = 2_340
 
 
 def to_trailers(error: WeftError) -> tuple[tuple[str, str | bytes], ...]:
-    """Encodes an error's details as trailing metadata."""
+    """Returns an error's details, encoded as trailing metadata."""
     details = [_packed(error_details_pb2.ErrorInfo(reason=error.reason_name, domain=DOMAIN, metadata=error.metadata))]
     trailers: list[tuple[str, str | bytes]] = []
     if error.retry_after_s is not None:
@@ -47,7 +47,7 @@ def to_trailers(error: WeftError) -> tuple[tuple[str, str | bytes], ...]:
 
 
 def _bad_request(violations: Mapping[str, str], room: int) -> any_pb2.Any:
-    """Returns as many violations as there is room for: a peer may send a long text and many of them."""
+    """Returns the violations that there is room for: a peer may send many of them, and a long message."""
     violation = error_details_pb2.BadRequest.FieldViolation
     fields = [violation(field=name, description=problem) for name, problem in violations.items()]
     packed = _packed(error_details_pb2.BadRequest(field_violations=fields))
@@ -58,7 +58,7 @@ def _bad_request(violations: Mapping[str, str], room: int) -> any_pb2.Any:
 
 
 def from_rpc(error: grpc.aio.AioRpcError, dependency: str) -> WeftError:
-    """Turns a failed call to `dependency` into our error, keeping a Weft peer's reason, metadata and wait."""
+    """Returns a failed call to `dependency` as a WeftError, which keeps a Weft peer's reason, metadata and wait."""
     status = _status(error)
     info = error_details_pb2.ErrorInfo()
     for detail in status.details if status else ():
@@ -68,7 +68,7 @@ def from_rpc(error: grpc.aio.AioRpcError, dependency: str) -> WeftError:
 
 
 class PeerError(WeftError):
-    """A Weft peer's error, passed on as it came."""
+    """An error of a Weft peer, passed on unchanged."""
 
     def __init__(
         self,

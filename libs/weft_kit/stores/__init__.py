@@ -1,1 +1,1 @@
-"""What services share of PostgreSQL and Redis."""
+"""What the services share for PostgreSQL and Redis."""

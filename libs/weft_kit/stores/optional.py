@@ -1,4 +1,4 @@
-"""A store that one can do without: asked for a short time each, and left alone for a moment where it fails."""
+"""A store that a service can do without: each exchange has a short limit, and after failures it is left alone."""
 
 import time
 from collections.abc import AsyncIterator
@@ -12,14 +12,14 @@ _FAILURES_IN_A_ROW = 3
 
 
 class StoreAway(Exception):
-    """The store did not do what was asked in time; whether it will is not known."""
+    """The store failed or did not answer in time; whether it did what was asked is not known."""
 
 
 class OptionalStore:
-    """Gives every exchange `limit_s`, and keeps callers away for `rest_s` after three that failed in a row.
+    """Limits each exchange to `limit_s`, and keeps callers away for `rest_s` after three failures in a row.
 
-    `outage` logs that the store fails and works again. Errors that are none of the `failures` pass as they are, and
-    say nothing of the store.
+    `outage` logs when the store fails and when it works again. Errors that are not among `failures` are raised as they
+    are, and do not count against the store.
     """
 
     def __init__(
@@ -37,12 +37,16 @@ class OptionalStore:
         self._breaker = Breaker(threshold=_FAILURES_IN_A_ROW, rest_s=rest_s)
 
     def allows(self) -> bool:
-        """Returns whether to ask now. Allowing a trial keeps others away for another rest."""
+        """Returns whether to ask now. After a rest one caller may try, while others stay away for another rest."""
         return self._breaker.allows(time.monotonic())
 
     @asynccontextmanager
     async def exchange(self, limit_s: float | None = None) -> AsyncIterator[None]:
-        """Asks in the block, for `limit_s` where that is given, and remembers how it went. Raises StoreAway."""
+        """Runs an exchange in the block and notes whether it worked; `limit_s` replaces the usual limit.
+
+        Raises:
+            StoreAway: it failed, or took too long.
+        """
         try:
             async with loop_timeout(self.limit_s if limit_s is None else limit_s):
                 yield

@@ -1,10 +1,10 @@
-"""Whose PostgreSQL and Redis are: the first mesh that comes has them, and no other one gets in."""
+"""Which mesh owns a PostgreSQL database or a Redis: the first one that uses it; others are refused."""
 
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from weft_kit.mesh_id import OtherMesh
 
-# A service has the drivers of its own stores alone.
+# A service has only the drivers of the stores it uses.
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from redis.asyncio import Redis
@@ -13,7 +13,7 @@ _KEY: Final = "weft:mesh"
 
 
 async def claim_database(connection: "AsyncConnection[Any]", schema: LiteralString, mesh_id: str) -> str:
-    """Returns what a database calls itself, once it is this mesh's; `schema` has the table `mesh`.
+    """Claims a database for this mesh and returns the database's own id; `schema` has the table `mesh`.
 
     Raises:
         OtherMesh: another mesh keeps its jobs or documents there.
@@ -31,7 +31,7 @@ async def claim_database(connection: "AsyncConnection[Any]", schema: LiteralStri
 
 
 async def claim_redis(redis: "Redis", mesh_id: str) -> None:
-    """Returns once Redis is this mesh's; where it does not answer, it is not judged.
+    """Claims a Redis for this mesh; does nothing where it does not answer.
 
     Raises:
         OtherMesh: another mesh keeps its answers, budgets and rates there.

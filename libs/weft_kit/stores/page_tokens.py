@@ -1,4 +1,4 @@
-"""Pages of a list: how large they are, and where the next one begins, in tokens that nobody else can make."""
+"""Pages of a list: their size, and signed tokens that say where the next page begins."""
 
 import binascii
 import hashlib
@@ -19,14 +19,14 @@ _LONGEST: Final = 4096
 
 
 def page_size(asked: int) -> int:
-    """Returns the items a page, 1-1000; 0 means 50. Raises InvalidFields for anything else."""
+    """Returns the number of items per page, 1-1000; 0 means 50. Raises InvalidFields for anything else."""
     if not 0 <= asked <= _LARGEST_SIZE:
         raise InvalidFields({"page_size": f"must be 1-{_LARGEST_SIZE}, or 0 for {_DEFAULT_SIZE}; is {asked}"})
     return asked or _DEFAULT_SIZE
 
 
 class PageTokens:
-    """Makes tokens and reads them: a position, and HMAC-SHA256 over it and what the list is of.
+    """Makes and reads tokens: a position, signed with HMAC-SHA256 together with the list's scope.
 
     `read_key` fetches the key, which all replicas share, when it is first needed.
     """
@@ -36,7 +36,7 @@ class PageTokens:
         self._key = b""
 
     async def write(self, position: str, *scope: str) -> str:
-        """Returns the token of the page that begins after a position; "" for "", when there is no further page.
+        """Returns the token of the page that begins after a position; "" for "", which means that no page follows.
 
         `scope` is what must be the same from page to page: which list, whose, and how it is filtered.
         """
@@ -46,7 +46,7 @@ class PageTokens:
         return urlsafe_b64encode(await self._seal(text, scope) + text).decode().rstrip("=")
 
     async def read(self, token: str, *scope: str) -> str:
-        """Returns the position to begin after, "" without a token; raises Invalid for one this list did not make."""
+        """Returns the position to begin after; "" without a token. Raises Invalid for a token of another list."""
         if not token:
             return ""
         sealed = _decoded(token)
@@ -64,7 +64,7 @@ class PageTokens:
 
 
 def _decoded(token: str) -> bytes:
-    """Returns a token's bytes, none for what cannot be one."""
+    """Returns a token's bytes; none if it cannot be a token."""
     if len(token) > _LONGEST:
         return b""
     try:

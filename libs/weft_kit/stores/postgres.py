@@ -1,7 +1,7 @@
-"""PostgreSQL for a service: a pool that may start before the server does, and the schema it brings up to date.
+"""PostgreSQL for a service: a pool that may start before the server does, and brings the schema up to date.
 
-Migrations are numbered files applied in one transaction under an advisory lock. yoyo-migrations would bring a second,
-synchronous connection layer for the same thirty lines.
+Migrations are numbered files, applied in one transaction under an advisory lock. yoyo-migrations would bring a second,
+synchronous connection layer to replace thirty lines.
 """
 
 import asyncio
@@ -34,33 +34,33 @@ _LONGEST_PAUSE_S: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """The tables of one service, and the numbered files that make them."""
+    """The schema of one service, and the numbered files that create it."""
 
     name: LiteralString
     files: Traversable
-    """The folder of the files; those that end in `.sql` are applied in the order of their names."""
+    """The folder of the files; those ending in `.sql` are applied in the order of their names."""
     applied: LiteralString
-    """The table of the names of the files that were applied."""
+    """The table with the names of the files applied so far."""
     lock: int
-    """Held while they are applied: any number, as long as nothing else in the database locks the same one."""
+    """The advisory lock held while they are applied: any number that nothing else in the database locks."""
     setup: tuple[LiteralString, ...] = ()
-    """Statements before the first file, each time, in the same transaction."""
+    """Statements run before the files, at each start, in the same transaction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolLimits:
-    """How many connections there are, and how long a query waits for one."""
+    """The number of connections, and how long a query waits for one."""
 
     least: int
     most: int
     wait_s: float
     schema_wait_s: float | None = None
-    """How long it waits for the schema to be up to date, at the start; None is as long as the query may take."""
+    """How long a query waits, at the start, until the schema is up to date; None: as long as the query may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutageWords:
-    """What is said while the server does not answer: to callers, and in the log at the beginning and the end."""
+    """The texts for a server that does not answer: for callers, and for the log when it fails and works again."""
 
     advice: str
     failing: str = "postgresql does not answer"
@@ -68,7 +68,7 @@ class OutageWords:
 
 
 class Database:
-    """Connections while its context lasts. Entering does not wait for the server; queries do, for their limit."""
+    """Gives out connections while its context lasts. Entering does not wait for the server; queries do, to a limit."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class Database:
         configure: Callable[[Connection], Awaitable[None]] | None = None,
         is_answer: Callable[[psycopg.Error], bool] = lambda _: False,
     ) -> None:
-        """`configure` prepares each connection; errors that are an answer go to the caller as they are."""
+        """`configure` prepares each connection; errors for which `is_answer` holds are raised as they are."""
         self._url = url
         self._schema = schema
         self._limits = limits
@@ -117,7 +117,11 @@ class Database:
 
     @asynccontextmanager
     async def connection(self, limit_s: float) -> AsyncIterator[Connection]:
-        """A connection in autocommit for at most min(`limit_s`, what the caller has left); raises DependencyDown."""
+        """Yields a connection in autocommit, for at most min(`limit_s`, the caller's remaining time).
+
+        Raises:
+            DependencyDown: PostgreSQL does not answer in time, or the connection breaks.
+        """
         since = cancellations()
         try:
             async with asyncio.timeout(remaining(limit_s)):
@@ -135,7 +139,7 @@ class Database:
             raise DependencyDown("postgresql", self._words.advice) from error
 
     async def identity(self, within_s: float | None = None) -> str:
-        """Returns what the database calls itself; "" when it does not answer in time. Raises OtherMesh."""
+        """Returns the database's own id; "" if it does not answer in time. Raises OtherMesh if it has another owner."""
         done, _ = await asyncio.wait([self._identity], timeout=within_s)
         return self._identity.result() if done else ""
 
@@ -152,7 +156,7 @@ class Database:
             with attempt:
                 try:
                     identity = await self._prepared()
-                except OtherMesh as refusal:  # it stays shut: nothing of one mesh comes into another's database
+                except OtherMesh as refusal:  # the pool stays shut: no mesh writes into another's database
                     self._identity.set_exception(refusal)
                     return
                 except psycopg.Error as error:
@@ -168,14 +172,14 @@ class Database:
         ) as connection:
             await migrate(connection, self._schema)
             identity = await claim_database(connection, self._schema.name, self._mesh_id)
-        # Not before: what `configure` asks of a connection may be part of the schema.
+        # Only now: what `configure` needs may be part of the schema.
         await self._pool.open(wait=False)
         async with self._pool.connection():  # so that the first query finds one
             return identity
 
 
 async def migrate(connection: Connection, schema: Schema) -> None:
-    """Applies the numbered files not applied yet, in order, one replica at a time."""
+    """Applies the numbered files that were not applied yet, in order, one replica at a time."""
     table = sql.Identifier(schema.applied)
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (schema.lock,))

@@ -1,1 +1,1 @@
-"""What values must be like to be kept: one rule each for fields, texts, times, JSON and JSON Schemas."""
+"""Checks that values can be stored: fields, texts, numbers, times, JSON and JSON Schemas."""

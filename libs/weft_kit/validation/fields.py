@@ -1,7 +1,7 @@
-"""What every request must be like, whichever service it is for: bounded, and of values that can be kept.
+"""The rules for every request, whichever service it is for: a limited number of entries, and values that can be stored.
 
-A message is walked by its descriptors, and only through what is set in it: that costs about what decoding it did, and
-no field of a later version is forgotten. What a field means is its own service's rule.
+A message is walked by its descriptors, and only through the fields that are set: that costs about as much as decoding
+did, and includes every field added later. What a field may mean is for its service to check.
 """
 
 import json
@@ -23,22 +23,22 @@ from weft_kit.validation.times import duration_problem, timestamp_problem
 Violation = tuple[str, str]
 
 MOST_ENTRIES: Final = 20_000
-"""Entries that all lists and maps of a request may have together: empty ones take two bytes each on the wire, and a
-hundred times that to be looked at."""
+"""Limit on the entries of all lists and maps of a request together: an empty one takes only two bytes on the wire, but
+far more to examine."""
 
 _SHOWN_KEY: Final = 64
 
 
 def check_request(request: Message) -> None:
-    """Raises InvalidFields for what cannot be kept, and for more entries than are looked at.
+    """Raises InvalidFields for values that cannot be stored, and for too many entries.
 
-    Items of a batch are counted but left alone: each is checked, and refused, for itself.
+    The items of a batch are only counted: each is checked, and refused, on its own.
     """
     refuse(request_problems(request))
 
 
 def request_problems(message: Message) -> Iterator[Violation]:
-    """Yields the path of each value below a message that cannot be kept, and what is expected there."""
+    """Yields the path of each value in a message that cannot be stored, and what is expected there."""
     return _FieldWalk().problems(message)
 
 
@@ -50,7 +50,7 @@ def refuse(problems: Iterator[Violation]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How the values of a field are looked at: by a check, or by walking the messages they are, or not at all."""
+    """How the values of a field are examined: by a check, by walking through them as messages, or not at all."""
 
     check: Callable[[Any], str] | None
     is_walked: bool
@@ -59,7 +59,7 @@ class _Plan:
 
 
 class _FieldWalk:
-    """One walk through a message, which ends where the entries become too many."""
+    """One walk through a message, which ends when there are too many entries."""
 
     def __init__(self) -> None:
         self._left = MOST_ENTRIES
@@ -78,7 +78,7 @@ class _FieldWalk:
                 yield name, problem
 
     def _entries(self, name: str, plan: _Plan, values: Any) -> Iterator[Violation]:
-        # Before any is looked at, so that too many cost nothing.
+        # Before any is examined, so that too many cost nothing.
         self._left -= len(values)
         if self._left < 0:
             yield name, f"must not bring the entries of all lists and maps together to more than {MOST_ENTRIES}"
@@ -102,12 +102,12 @@ def _key_problems(name: str, keys: Iterable[str]) -> Iterator[Violation]:
 
 
 def _numbered(plan: _Plan, values: Any) -> Iterable[tuple[int | str, Any]]:
-    """Returns the values with their places: numbers in a list, keys in a map."""
+    """Returns the values, each with its index in a list or its key in a map."""
     return values.items() if plan.is_map else enumerate(values)
 
 
 def quoted(name: int | str) -> str:
-    """Returns a name as paths and messages show it: in quotes, escaped, and no longer than keys may be; or a number."""
+    """Returns a key as paths and messages show it: in quotes, escaped and cut to 64 characters; or an index."""
     return json.dumps(name[:_SHOWN_KEY] if isinstance(name, str) else name, ensure_ascii=False)
 
 
@@ -131,6 +131,6 @@ def _plan(field: FieldDescriptor) -> _Plan:
         value = _plan(kind.fields_by_name["value"])
         return _Plan(value.check, value.is_walked, is_list=False, is_map=True)
     check = _CHECKS_OF_MESSAGES.get(kind.full_name)
-    # What a call carries many of has an outcome of its own.
+    # The items of a batch, which each have an outcome of their own.
     is_item = field.is_repeated and kind.name.endswith(("Request", "Document"))
     return _Plan(check, is_walked=not (check or is_item), is_list=field.is_repeated, is_map=False)

@@ -1,7 +1,7 @@
-"""JSON Schemas of tenants, held within bounds before anybody compiles them or holds answers against them.
+"""JSON Schemas from tenants, checked against limits before they are compiled or answers are validated against them.
 
-What a schema costs its readers is not its length: a reference may double what it stands for at each level, a count may
-be written in ten digits. So what it expands to is bounded, too. Whether it is a schema at all, those say who read it.
+A schema's cost is not its length: references may double it at each level, and a count of ten digits is short. So what
+it expands to is limited too. Whether it is a valid schema is for its readers to say.
 """
 
 import re
@@ -18,29 +18,29 @@ from weft_kit.validation.json_values import (
 )
 
 JSON: Final = Bounds(size_bytes=128 * 1024, levels=64, values=10_000, are_names_unique=True)
-"""A schema's text."""
+"""Limits on a schema's text."""
 MOST_SCHEMAS: Final = 2_000
-"""Schemas in one, itself among them."""
+"""Schemas in one, including itself."""
 MOST_NAMES: Final = 1_000
 """Properties, definitions or required names in one place."""
 MOST_CHOICES: Final = 256
-"""Schemas in one list: of allOf, anyOf, oneOf, prefixItems."""
+"""Schemas in one list of allOf, anyOf, oneOf or prefixItems."""
 MOST_VALUES: Final = 2_000
-"""Values of one enum."""
+"""Values in one enum."""
 MOST_EXPANDED: Final = 2_000
-"""Schemas that one value is held against, with references followed and alternatives counted together."""
+"""Schemas that a value is checked against, with references followed and all alternatives counted."""
 MOST_EXPANDED_IN_ALL: Final = 20_000
-"""The same, of all schemas in one together."""
+"""The same, added up over all schemas in one."""
 LONGEST_CHAIN: Final = 64
-"""References and combinations within each other that apply to one value."""
+"""Nested references and combinations that apply to the same value."""
 LARGEST_COUNT: Final = 10_000
-"""Of items or properties."""
+"""The largest number of items or properties that a schema may name."""
 LARGEST_LENGTH: Final = 1_000_000
-"""Of a text, in characters."""
+"""The largest length of a text, in characters, that a schema may name."""
 LONGEST_PATTERN: Final = 1_000
-"""Characters of a regular expression."""
+"""Characters in a regular expression."""
 LARGEST_PATTERN: Final = 10_000
-"""The same with its counted repetitions written out."""
+"""Characters in one with its counted repetitions written out."""
 
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"})
 _LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems", "items"})
@@ -65,16 +65,16 @@ _MOST = {
 }
 _REPEATED = re.compile(r"(.)\{([0-9]+)(?:,([0-9]*))?\}", re.DOTALL)
 _LONGEST_COUNT = 7  # digits; longer ones are not even read
-_BEYOND: Final = 10_000_000  # larger than any pattern may be
+_BEYOND: Final = 10_000_000  # larger than any allowed pattern
 
 Schema = dict[str, Any]
 
 
 def read_schema(text: str) -> Schema:
-    """Returns the schema that a text is.
+    """Returns the schema in a text.
 
     Raises:
-        BadJson: it is no JSON object, or passes a bound.
+        BadJson: it is not a JSON object, or exceeds a limit.
     """
     schema = read(text, JSON)
     if not isinstance(schema, dict):
@@ -84,7 +84,7 @@ def read_schema(text: str) -> Schema:
 
 
 def subschemas(schema: Schema) -> Iterator[tuple[Place, str, Schema]]:
-    """Yields a schema and all within it: where each is, and the keyword that it stands under."""
+    """Yields a schema and all schemas within it, each with its place and the keyword it belongs to."""
     waiting: list[tuple[Place, str, Any]] = [((), "", schema)]
     while waiting:
         place, keyword, part = waiting.pop()
@@ -94,7 +94,7 @@ def subschemas(schema: Schema) -> Iterator[tuple[Place, str, Schema]]:
 
 
 def written_out(pattern: str) -> int:
-    """Returns a bound of how long a pattern is when its counted repetitions are written out."""
+    """Returns an upper bound on a pattern's length with its counted repetitions written out."""
     plain, nested = len(pattern), 1
     for before, fewest, most in _REPEATED.findall(pattern):
         if max(len(fewest), len(most)) > _LONGEST_COUNT:
@@ -119,7 +119,7 @@ def _parts(place: Place, schema: Schema) -> Iterator[tuple[Place, str, Any]]:
 
 
 class _Bounded:
-    """One schema while it is measured."""
+    """Measures one schema. Raises BadJson where it exceeds a limit."""
 
     def __init__(self, schema: Schema) -> None:
         self._root = schema
@@ -151,7 +151,7 @@ class _Bounded:
         }
 
     def _expand(self, place: Place, schema: Schema, depth: int) -> tuple[int, int]:
-        """Returns how many schemas a value is held against here, and how deep those stand within each other."""
+        """Returns how many schemas a value is checked against here, and how deeply they are nested."""
         if id(schema) in self._expanded:
             return self._expanded[id(schema)]
         size, height = 1, 1
@@ -201,7 +201,7 @@ def _found(document: Any, pointer: str) -> Any:
 
 
 def _check_keywords(place: Place, schema: Schema) -> None:
-    """Raises BadJson for what is too many or too large in one schema, apart from those within."""
+    """Raises BadJson for what is too many or too large in a schema, not counting the schemas within it."""
     if place and isinstance(schema.get("$id"), str):
         raise BadJson(f"{at((place, '$id'))} may stand in the outermost schema alone")
     for keyword in _MOST.keys() & schema.keys():

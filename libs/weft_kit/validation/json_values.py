@@ -1,4 +1,4 @@
-"""JSON of tenants, read within bounds: so large, so deep, so many values, and nothing that other readers lack."""
+"""JSON from tenants, read within limits on size, depth and values, and only if every other reader can take it."""
 
 import json
 import re
@@ -8,68 +8,69 @@ from math import isfinite
 from typing import Any, Final
 
 LONGEST_NUMBER: Final = 64
-"""Characters of one number. Other readers keep some 17 digits; to read a long one takes the square of its length."""
+"""Characters in one number. Other readers keep some 17 digits; the time to read one grows with its length squared."""
 
 _LONGEST_POINTER = 120
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-# Nothing in them can be wrong once they are read. They are what a text has most of for its length.
+# Nothing can be wrong with these once they are read. They are also the shortest values to write.
 _PLAIN: Final = frozenset({int, float, bool, type(None)})
 
 Place = tuple["Place", str | int] | tuple[()]
-"""Where a value stands: the place of what holds it, and its name or index there."""
+"""Where a value is: the place of the object or array around it, and its name or index there."""
 
 
 class BadJson(ValueError):
-    """What is wrong with a text, where, and the limit it passes; completes "the field …"."""
+    """What is wrong with a text, where, and which limit it exceeds; completes "the field …"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a text may be."""
+    """The limits on a text."""
 
     size_bytes: int
     """UTF-8 bytes of the text."""
     levels: int
-    """Arrays and objects within each other."""
+    """Nested arrays and objects."""
     values: int
-    """Values in all, whatever they are."""
+    """Values of any kind in all."""
     are_names_unique: bool
-    """Whether a name may stand only once in an object. Readers differ in which of two they take."""
+    """Whether a name may occur only once in an object. Of two, some readers take the first and some the last."""
 
 
 ARGUMENTS: Final = Bounds(size_bytes=1024 * 1024, levels=128, values=40_000, are_names_unique=False)
-"""The arguments of a tool's call, which a provider wrote and a client sends back as they came."""
+"""Limits on the arguments of a tool call, which a provider wrote and a client sends back unchanged."""
 
 
 class _Flaw:
-    """Stands in a document for a value that cannot be taken, and says why."""
+    """Takes the place of a value that is not allowed, and says why."""
 
     def __init__(self, why: str) -> None:
         self.why = why
 
 
 def read(text: str, bounds: Bounds) -> Any:
-    """Returns the document that a text is; takes time in proportion to its length.
+    """Returns the document in a text, in time proportional to its length.
 
     Raises:
-        BadJson: it is none, or passes a bound.
+        BadJson: it is not JSON, or exceeds a limit.
     """
     document, _ = _read(text, bounds, 0)
     return document
 
 
 class JointReader:
-    """Reads texts which together may hold no more values than one alone may, so that many cost no more than one."""
+    """Reads several texts, which together may hold as many values as one alone, so that many cost no more than one."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._values = 0
 
     def read(self, text: str) -> Any:
-        """Returns the document that the next text is.
+        """Returns the document in the next text.
 
         Raises:
-            BadJson: it is none, or passes a bound. Then it counts as all that it could hold: it may have cost that.
+            BadJson: it is not JSON, or exceeds a limit. It then counts as the most values that a text of its length
+                can hold, since it may have cost as much.
         """
         try:
             document, self._values = _read(text, self._bounds, self._values)
@@ -80,19 +81,19 @@ class JointReader:
 
 
 def shown_pointer(steps: Iterable[str | int]) -> str:
-    """Returns a JSON pointer (RFC 6901) in quotes, cut where it is long; the whole document's is empty."""
+    """Returns a JSON pointer (RFC 6901) in quotes, cut if it is long; the pointer to the whole document is empty."""
     pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
     return shown(pointer, _LONGEST_POINTER)
 
 
 def shown(value: Any, longest: int) -> str:
-    """Returns a value as JSON that may be written anywhere, cut after `longest` characters."""
+    """Returns a value as JSON that is valid UTF-8, cut after `longest` characters."""
     text = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def at(place: Place) -> str:
-    """Returns a place as a pointer."""
+    """Returns a place as a JSON pointer."""
     steps: list[str | int] = []
     while place:
         place, step = place
@@ -101,7 +102,7 @@ def at(place: Place) -> str:
 
 
 def _read(text: str, bounds: Bounds, before: int) -> tuple[Any, int]:
-    """Returns the document, and how many values it holds together with those `before` it."""
+    """Returns the document and the number of its values, plus those `before` it."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > bounds.size_bytes:
         raise BadJson(f"has {size} bytes, at most {bounds.size_bytes} are taken")
@@ -138,14 +139,14 @@ def _too_many(bounds: Bounds, before: int) -> BadJson:
 
 
 class _ValueWalk:
-    """One look at all of a document, level by level. Where something stands is found out only when it is wrong."""
+    """Examines a document level by level. The place of a value is worked out only when something is wrong with it."""
 
     def __init__(self, document: Any) -> None:
         self._levels: list[list[dict[str, Any] | list[Any]]] = [[[document]]]
         self.values = 1
 
     def descend(self) -> bool:
-        """Looks at what the next level holds; returns whether there is one below. Raises BadJson."""
+        """Examines the next level and returns whether there is one below it. Raises BadJson for a bad value."""
         below: list[dict[str, Any] | list[Any]] = []
         for holder in self._levels[-1]:
             if isinstance(holder, dict) and (problem := _text_problem("".join(holder))):
@@ -163,14 +164,14 @@ class _ValueWalk:
         return bool(below)
 
     def _pointer(self, value: Any) -> str:
-        """Returns where a value stands that is on the last level, or is held there."""
+        """Returns the pointer to a value of the last level, or to one directly inside it."""
         steps: list[str | int] = []
         for holders in reversed(self._levels):
             held = ((holder, step) for holder in holders for step, inner in _inside(holder) if inner is value)
             if found := next(held, None):
                 value, step = found
                 steps.append(step)
-        return shown_pointer(reversed(steps[:-1]))  # the last one leads to the document itself
+        return shown_pointer(reversed(steps[:-1]))  # the last step leads to the document itself
 
 
 def _inside(holder: dict[str, Any] | list[Any]) -> Iterable[tuple[str | int, Any]]:

@@ -1,7 +1,7 @@
-"""Durations and timestamps that mean something: protobuf carries any numbers in them, and odd ones fail late.
+"""Checks durations and timestamps: protobuf carries any numbers in them, and invalid ones would fail late.
 
-What the types themselves promise is checked here, so that no request is accepted which a worker, the record or a
-webhook could not read. What a field allows is its own service's rule.
+Only what the types themselves promise is checked here, so that every accepted request can be read by workers, the
+record and webhooks. What a field allows is for its service to check.
 """
 
 from google.protobuf.duration_pb2 import Duration
@@ -14,7 +14,7 @@ _EARLIEST_S, _LATEST_S = -62_135_596_800, 253_402_300_799
 
 
 def duration_problem(duration: Duration) -> str:
-    """Returns why a duration is none, "" when it is one."""
+    """Returns why a duration is invalid; "" if it is valid."""
     seconds, nanos = duration.seconds, duration.nanos
     if abs(nanos) > _MOST_NANOS:
         return f"must have nanos of less than a second, has {nanos}"
@@ -26,7 +26,7 @@ def duration_problem(duration: Duration) -> str:
 
 
 def timestamp_problem(moment: Timestamp) -> str:
-    """Returns why a timestamp is none, "" when it is one."""
+    """Returns why a timestamp is invalid; "" if it is valid."""
     if not 0 <= moment.nanos <= _MOST_NANOS:
         return f"must have nanos from 0 to {_MOST_NANOS}, has {moment.nanos}"
     if not _EARLIEST_S <= moment.seconds <= _LATEST_S:

@@ -81,8 +81,8 @@ class Cache:
     async def lookup(self, asked: Lookup, stale_within_s: float | None = None) -> Hit | Miss:
         """Returns the answer that may be served, or why there is none. If the store is down it is a miss.
 
-        With `stale_within_s` there is nothing better: an answer up to that old may be served although it is older than
-        the request wants, or based on another version of its collection.
+        `stale_within_s` is for callers with nothing better: an answer up to that old may be served even if it is older
+        than the request wants, or based on another version of its collection.
         """
         began = time.perf_counter()
         terms = policy.terms(asked.request, asked.collection_version, self._keeping.floor)
@@ -98,7 +98,7 @@ class Cache:
     async def store(self, asked: Lookup, answer: job_pb2.Answer, cost: budget_pb2.Cost, took_s: float = 0.0) -> bool:
         """Stores an answer and its cost; returns False if it must not be stored or the store is down.
 
-        `took_s` is how long it took to generate, 0 when that is not known.
+        `took_s` is how long it took to generate, 0 if that is not known.
         """
         if took_s > 0:
             self._limits.answered(asked.tenant, asked.request.model, took_s)
@@ -122,7 +122,7 @@ class Cache:
         return is_kept
 
     async def forget(self, tenant: str, names: InvalidationNames, version: int) -> int:
-        """Invalidates a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown: they may still be
+        """Invalidates a tenant's answers; see `RedisAnswers.forget`. Raises DependencyDown if some may still be
         stored.
         """
         try:

@@ -19,7 +19,7 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     ttl_s: float = Field(24 * 3600.0, gt=0)
     """How long an answer is kept."""
     ttl_jitter: float = Field(0.1, ge=0, lt=1)
-    """Largest share of that time by which it is shortened at random."""
+    """Largest share by which an answer's time to live is shortened at random."""
     floor: float = Field(0.7, gt=0, le=1)
     """Cosine similarity below which questions are not compared; requests may ask for more, never for less."""
     target_precision: float = Field(0.92, gt=0, lt=1)
@@ -36,8 +36,8 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     redis_connections: int = Field(64, ge=1)
     """Most connections at once."""
     lookup_share: float = Field(0.2, gt=0, le=1)
-    """Longest time for a semantic lookup, as a share of the time in which the tenant's answers of a model alias usually
-    come. The caller's deadline applies if it is earlier."""
+    """Longest time for a semantic lookup, as a share of the time that the tenant's answers from a model alias usually
+    take. The caller's deadline applies if it is earlier."""
     shortest_lookup_s: float = Field(0.15, gt=0)
     """Lower limit of that time."""
     longest_lookup_s: float = Field(2.0, gt=0)
@@ -62,11 +62,11 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     used answers. Keep it below two thirds of Redis's `maxmemory`, and that on `noeviction`, since budgets are in the
     same Redis."""
     encryption_keys: SecretStr = SecretStr("")
-    """Encrypt questions and answers in Redis: 32-byte keys in base64, separated by commas. The first one encrypts, all
-    of them decrypt. Empty stores them unencrypted."""
+    """32-byte keys in base64, separated by commas, that encrypt questions and answers in Redis. The first one encrypts,
+    all of them decrypt. Empty stores them unencrypted."""
 
     audit_share: float = Field(0.01, ge=0, le=1)
-    """Share of semantic hits that are asked again in the background and compared; 0 disables audits."""
+    """Share of semantic hits that are asked again in the background and compared; 0 turns audits off."""
     audits_per_minute: int = Field(10, ge=0)
     """Most audits per minute for each tenant."""
     audit_least_alike: float = Field(0.8, gt=0, le=1)
@@ -76,8 +76,8 @@ class Config(Settings, env_prefix="WEFT_CACHE_"):
     strict_for_s: float = Field(24 * 3600.0, gt=0)
     """How long a partition stays stricter before it tries one step lower."""
     off_for_s: float = Field(3600.0, gt=0)
-    """How long the semantic tier is off in a partition where stricter thresholds did not help; each further time it is
-    twice as long."""
+    """How long the semantic tier is off in a partition where stricter thresholds did not help; twice as long each
+    further time."""
 
     @field_validator("languages")
     @classmethod

@@ -1,4 +1,4 @@
-"""Which answers a caller wants to invalidate."""
+"""Reads which answers a caller wants to invalidate."""
 
 from typing import Final
 

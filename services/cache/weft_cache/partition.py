@@ -1,4 +1,4 @@
-"""Where an answer belongs, as digests: what two requests must share is `weft_kit.cache_key`."""
+"""Where an answer is stored, as digests; `weft_kit.cache_key` decides what two requests must have in common."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Address:
 
 
 def address(tenant: str, request: job_pb2.GenerationRequest, collection_version: int) -> Address:
-    """Returns where the answer to this request belongs."""
+    """Returns where the answer to this request is stored."""
     partition = partition_of(tenant, request, collection_version)
     return Address(
         tenant=tenant_digest(tenant),
@@ -36,16 +36,16 @@ def address(tenant: str, request: job_pb2.GenerationRequest, collection_version:
 
 
 def semantic_partition(where: Address, vector: Vector) -> str:
-    """Returns the partition as far as vectors may be compared.
+    """Returns the part of the partition in which vectors may be compared.
 
-    They must be of one embedder, and of texts equal in what it cannot read.
+    They must be from the same embedder, and from texts that are equal in what it cannot read.
     """
     unread = [vector.unread] if vector.unread else []
     return digest(b"semantic", where.partition.encode(), vector.embedder.encode(), *unread)
 
 
 def question_text(request: job_pb2.GenerationRequest) -> str:
-    """Returns the text that the embedder reads; empty if there is no question, or if it has more than text."""
+    """Returns the text that the embedder reads; empty if there is no question, or if it is not text alone."""
     asked = question(request)
     if asked is None or any(part.WhichOneof("part") != "text" for part in asked.parts):
         return ""
@@ -58,12 +58,12 @@ def tenant_digest(tenant: str) -> str:
 
 
 def name_digest(name: str) -> str:
-    """Returns a model's or a collection's part of a key: any name becomes safe to match by."""
+    """Returns a model's or a collection's part of a key; as a digest, any name is safe in it."""
     return digest(b"name", name.encode())[:16]
 
 
 def label_digest(owner: str, *names: str) -> str:
-    """Returns a name among a tenant's, given as its digest: of a tag, of a document, of a question."""
+    """Returns the key of a tenant's tag, document or job: the tenant's digest (`owner`), then the name's."""
     return f"{owner}:{digest(b'label', *(name.encode() for name in names))[:24]}"
 
 

@@ -1,4 +1,4 @@
-"""When the cache may read and write, and what it may store for how long."""
+"""When the cache may read and write, what it may store, and for how long."""
 
 import math
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ _TIERS = {job_pb2.CACHE_MODE_EXACT: Tier.EXACT, job_pb2.CACHE_MODE_SEMANTIC: Tie
 
 
 def storable(answer: job_pb2.Answer) -> bool:
-    """Returns whether this is a complete answer in words: one that was cut off, withheld or calls tools would mislead
-    the next reader.
+    """Returns whether this is a complete answer in words. One that was cut off or withheld, or that calls tools, would
+    mislead the next reader.
     """
     finished = answer.finish_reason == chat_pb2.FINISH_REASON_STOP
     return finished and bool(answer.text.strip()) and not answer.tool_calls

@@ -38,10 +38,10 @@ _SERVICE = "weft.cache.v1.CacheService"
 
 @asynccontextmanager
 async def cache(config: Config) -> AsyncIterator[Server]:
-    """Serves while the context lasts. Neither Redis nor the embedder has to be available.
+    """Serves while the context lasts. Neither Redis nor the inference service has to be available.
 
     Raises:
-        OtherMesh: Redis is another mesh's.
+        OtherMesh: Redis belongs to another mesh.
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))

@@ -20,16 +20,16 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[Key, T]):
-    """Knows the calls in progress. A call that nobody waits for any more is cancelled."""
+    """Tracks the calls in progress, and cancels a call when its last caller leaves."""
 
     def __init__(self) -> None:
         self._flights: dict[Key, _Flight[T]] = {}
 
     async def share(self, key: Key, call: Callable[[], Awaitable[T]]) -> T:
-        """Returns or raises the result of the call under `key`, and starts it if there is none.
+        """Returns or raises the result of the call under `key`, which it starts if there is none.
 
-        A call lasts as long as the time of the caller that started it. If that was too short, callers with that much
-        time left start their own.
+        A call has the deadline of the caller that started it. If that was too short, callers with at least as much time
+        left start their own.
         """
         clock = asyncio.get_running_loop().time
         began = clock()

@@ -11,7 +11,7 @@ with needs_extra("inference", "inference"):
 
 def main() -> None:
     config = Config.load()
-    # An engine is imported when it starts.
+    # The engine's packages are imported when it starts.
     with needs_extra(engine_entry(config.engine).extra, "inference"):
         run("inference", lambda: inference(config), config.log_format)
 

@@ -1,4 +1,4 @@
-"""One generation from the queue to its last token, counted on the way."""
+"""Runs a generation from the queue to its last token, and counts it."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -28,7 +28,7 @@ _FIRST_TOKEN_SECONDS = Histogram("weft_inference_first_token_seconds", "Time fro
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The request got a slot after waiting so long."""
+    """The request got a slot after waiting `queued_s`."""
 
     queued_s: float
 
@@ -37,7 +37,7 @@ Step = Admitted | Piece | Finish
 
 
 class Generations:
-    """Runs generations on one engine; `patience_s` is how long one without a deadline may wait for a slot."""
+    """Runs generations on one engine; one without a deadline may wait `patience_s` for a slot."""
 
     def __init__(self, engine: Engine, admission: Admission, patience_s: float) -> None:
         self._engine = engine
@@ -52,7 +52,7 @@ class Generations:
         return self._engine.describe()
 
     async def run(self, generation: EngineRequest) -> AsyncGenerator[Step, None]:
-        """Gives one admission, then pieces, then one finish. Closing it earlier stops the engine and frees the slot."""
+        """Yields one Admitted, then pieces, then one Finish. Closing it earlier stops the engine and frees the slot."""
         loop = asyncio.get_running_loop()
         asked = loop.time()
         async with self.admission.slot(asked + context.remaining(self._patience_s), context.current().tenant):

@@ -1,4 +1,4 @@
-"""What callers may ask: requests from the wire, checked field by field and turned into our own types."""
+"""Checks requests from the wire field by field and converts them to the service's own types."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ def _problems(request: pb.GenerateRequest, engine: Description) -> Iterator[Viol
 
 
 def read_generation(request: pb.GenerateRequest, engine: Description) -> EngineRequest:
-    """Raises InvalidFields for what is wrong and Unsupported for what `engine` cannot do."""
+    """Returns the request for the engine. Raises InvalidFields, or Unsupported for what `engine` cannot do."""
     refuse(_problems(request, engine))
     generation = EngineRequest(
         turns=tuple(map(_turn, request.messages)),
@@ -71,13 +71,13 @@ def read_generation(request: pb.GenerateRequest, engine: Description) -> EngineR
     for capability in sorted(generation.needs - engine.capabilities):
         raise Unsupported(capability, f"the engine {engine.engine} {_REFUSALS[capability]}")
     if generation.prefix and generation.schema is not None:
-        # A grammar knows nothing of the prefix and would begin the JSON anew.
+        # A grammar does not know the prefix and would begin the JSON again.
         raise Unsupported("prefix", "an answer held to a schema cannot be continued; ask for it whole")
     return generation
 
 
 def read_texts(texts: Sequence[str], field: str, limit: int) -> list[str]:
-    """Raises InvalidFields unless there are 1 to `limit` texts and none is empty or huge."""
+    """Returns the texts. Raises InvalidFields unless there are 1 to `limit`, none of them empty or too long."""
     if not 1 <= len(texts) <= limit:
         raise InvalidFields({field: f"must hold 1 to {limit} texts, not {len(texts)}"})
     problems = {f"{field}[{place}]": problem for place, text in enumerate(texts) if (problem := _text_problem(text))}
@@ -87,7 +87,7 @@ def read_texts(texts: Sequence[str], field: str, limit: int) -> list[str]:
 
 
 def read_rerank(request: pb.RerankRequest) -> tuple[str, list[str], int]:
-    """Returns query, documents and how many to return."""
+    """Returns the query, the documents and how many of them to return. Raises InvalidFields."""
     problem = _text_problem(request.query)
     if problem:
         raise InvalidFields({"query": problem})
@@ -97,7 +97,7 @@ def read_rerank(request: pb.RerankRequest) -> tuple[str, list[str], int]:
 
 
 def read_comparison(request: pb.CompareQuestionsRequest) -> tuple[str, list[str]]:
-    """Returns the question and those to compare it with."""
+    """Returns the question and those to compare it with. Raises InvalidFields."""
     problem = _text_problem(request.question)
     if problem:
         raise InvalidFields({"question": problem})
@@ -134,7 +134,7 @@ def _message_problems(request: pb.GenerateRequest) -> Iterator[Violation]:
 def _turn_problems(message: chat_pb2.Message) -> Iterator[Violation]:
     if message.role not in _ROLES:
         yield "role", "must be system, user, assistant or tool"
-    # An answer may be without a word, and so may the result of a tool.
+    # An answer may be empty, and so may a tool's result.
     may_be_silent = message.role in (chat_pb2.ROLE_ASSISTANT, chat_pb2.ROLE_TOOL)
     if not (message.parts or message.tool_calls or may_be_silent):
         yield "parts", "must not be empty"

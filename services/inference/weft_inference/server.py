@@ -26,7 +26,7 @@ _SERVICE = "weft.inference.v1.InferenceService"
 
 
 def inference(config: Config) -> AbstractAsyncContextManager[Server]:
-    """Serves what the configuration names while the context lasts."""
+    """Serves the configured engine and embedder while the context lasts. Raises CannotStart if one is not installed."""
     if problem := registry.embedder_entry(config.embedder).missing():
         raise CannotStart(problem)
     return serving(config, build_engine(config))
@@ -34,7 +34,7 @@ def inference(config: Config) -> AbstractAsyncContextManager[Server]:
 
 @asynccontextmanager
 async def serving(config: Config, engine: Engine) -> AsyncIterator[Server]:
-    """Serves an engine; it, the embedder and the verifier load side by side before the first call is taken."""
+    """Serves an engine. It, the embedder and the verifier load in parallel before the first call is accepted."""
     async with AsyncExitStack() as stack:
         stack.enter_context(metrics.serve(config.metrics_listen))
         stack.push_async_callback(engine.close)
@@ -68,7 +68,7 @@ async def _load_verifier(config: Config) -> PairReader:
 
 @contextmanager
 def _drained(admission: Admission) -> Iterator[None]:
-    """Leaves before the server does, so that those who wait are sent away while those who run may finish."""
+    """Drains admission before the server stops: waiting generations are refused, running ones may finish."""
     try:
         yield
     finally:
@@ -76,7 +76,7 @@ def _drained(admission: Admission) -> Iterator[None]:
 
 
 def build_engine(config: Config) -> Engine:
-    """Builds what the configuration names. Raises CannotStart where it is not installed."""
+    """Builds the configured engine. Raises CannotStart if it is not installed."""
     entry = engine_entry(config.engine)
     if problem := entry.missing():
         raise CannotStart(problem)

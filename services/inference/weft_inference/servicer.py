@@ -1,4 +1,4 @@
-"""The inference service on the wire."""
+"""The inference service's RPCs."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -18,7 +18,7 @@ _REASONS = {"stop": chat_pb2.FINISH_REASON_STOP, "length": chat_pb2.FINISH_REASO
 
 
 class InferenceServicer(rpc.InferenceServiceServicer):
-    """Translates between the contract and what stands behind it."""
+    """Translates between the contract and the engine, embedder and verifier."""
 
     def __init__(self, generations: Generations, embedder: Embedder, verifier: Verifier) -> None:
         self._generations = generations
@@ -73,7 +73,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
 
 def _embedding(vector: Vector, reading: TokenisedText) -> pb.Embedding:
     return pb.Embedding(
-        values=vector.tolist(),  # number by number NumPy is slow
+        values=vector.tolist(),  # NumPy is slow one number at a time
         truncated=reading.truncated,
         unread_share=reading.unread_share,
         unread=reading.unread,

@@ -17,7 +17,7 @@ from weft_kit.stores.page_tokens import PageTokens
 from weft_kit.tasks import regularly
 from weft_retrieval.config import Config
 from weft_retrieval.deletion import CollectionDeletion
-from weft_retrieval.document_processes.fork_client import fork_server
+from weft_retrieval.document_processes.fork_client import ForkServerCommand, fork_server
 from weft_retrieval.document_processes.pool import DocumentProcesses
 from weft_retrieval.document_processes.pool import ProcessLimits as DocumentLimits
 from weft_retrieval.inference.batches import SharedBatches
@@ -53,8 +53,12 @@ _RESULT_SHARE: Final = 16
 
 
 @asynccontextmanager
-async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIterator[Server | None]:
+async def retrieval(
+    config: Config, roles: Collection[str] = ROLES, forking: ForkServerCommand = fork_server
+) -> AsyncIterator[Server | None]:
     """Runs the roles asked for while the context lasts. Yields the server, or None without "serve".
+
+    `forking` returns the command of the server that forks processes for documents.
 
     Raises:
         OtherMesh: NATS or PostgreSQL is another mesh's.
@@ -70,7 +74,7 @@ async def retrieval(config: Config, roles: Collection[str] = ROLES) -> AsyncIter
         await link.judged(_IDENTITY_S)
         embedder = _embedder(config, inference)
         batches = await stack.enter_async_context(_batches(config, embedder))
-        processes = await stack.enter_async_context(_processes(config))
+        processes = await stack.enter_async_context(_processes(config, forking))
         ingestor = _ingestor(config, database, batches, processes, indexes)
         readiness = await stack.enter_async_context(Readiness(_needs(config, database, link)))
         server = None
@@ -126,7 +130,7 @@ def _servicer(
     return RetrievalServicer(catalog, documents, deletion, ingestor, jobs, searcher, tokens, config.language)
 
 
-def _processes(config: Config) -> DocumentProcesses:
+def _processes(config: Config, forking: ForkServerCommand) -> DocumentProcesses:
     limits = DocumentLimits(
         processes=config.document_processes,
         cpu_s=config.document_cpu_s,
@@ -135,7 +139,7 @@ def _processes(config: Config) -> DocumentProcesses:
         result_bytes=_RESULT_SHARE * config.max_document_bytes,
         waiting_bytes=config.document_waiting_bytes,
     )
-    return DocumentProcesses(fork_server(config.tokenizer_path, config.window_tokens), limits)
+    return DocumentProcesses(forking(config.tokenizer_path, config.window_tokens), limits)
 
 
 def _ingestor(

@@ -26,24 +26,27 @@ _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _MAX_QUERY = 8192
 _MAX_TOP_K = 100
 _DEFAULT_TOP_K = 10
-_CONTENT_TYPES = {
-    pb.CONTENT_TYPE_TEXT: ContentType.TEXT,
-    pb.CONTENT_TYPE_MARKDOWN: ContentType.MARKDOWN,
-    pb.CONTENT_TYPE_HTML: ContentType.HTML,
-    pb.CONTENT_TYPE_PDF: ContentType.PDF,
-    pb.CONTENT_TYPE_DOCX: ContentType.DOCX,
-    pb.CONTENT_TYPE_PPTX: ContentType.PPTX,
-    pb.CONTENT_TYPE_XLSX: ContentType.XLSX,
-    pb.CONTENT_TYPE_CSV: ContentType.CSV,
-    pb.CONTENT_TYPE_JSON: ContentType.JSON,
-}
 _SCALARS = {"string_value", "number_value", "bool_value"}
-_WIRE_TYPES = {kind: number for number, kind in _CONTENT_TYPES.items()}
 _WIRE_OUTCOMES = {
     IngestOutcome.CREATED: pb.IngestResponse.OUTCOME_CREATED,
     IngestOutcome.UPDATED: pb.IngestResponse.OUTCOME_UPDATED,
     IngestOutcome.UNCHANGED: pb.IngestResponse.OUTCOME_UNCHANGED,
 }
+
+
+def _content_types() -> "dict[pb.ContentType.ValueType, ContentType]":
+    """Returns the kinds of documents by their values in the contract, which has the same members by the same names."""
+    by_name = {f"CONTENT_TYPE_{kind.name}": kind for kind in ContentType}
+    if differing := by_name.keys() ^ set(pb.ContentType.keys()[1:]):
+        raise RuntimeError(
+            "weft.retrieval.v1.ContentType and weft_kit.document_names.ContentType must have the same members; only "
+            f"one has {', '.join(sorted(differing))}; add what is missing to the other, and run `make protos`"
+        )
+    return {pb.ContentType.Value(name): kind for name, kind in by_name.items()}
+
+
+_CONTENT_TYPES = _content_types()
+_WIRE_TYPES = {kind: number for number, kind in _CONTENT_TYPES.items()}
 
 
 def collection_name(name: str, field: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import psycopg
 import pytest
+from tests.gateway.conftest import Ask, Refused, Work
 from tests.support.waiting import until
 
 from weft.cache.v1 import cache_pb2, cache_pb2_grpc
@@ -24,10 +25,6 @@ from weft_kit.rpc.channel import Channel
 from weft_kit.rpc.context import current_tenant
 from weft_kit.rpc.errors import DependencyDown
 from weft_kit.rpc.server import Server, Service
-
-Ask = Callable[..., job_pb2.GenerationRequest]
-Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
-Work = Callable[..., Awaitable[event_pb2.Done]]
 
 SECRET = "the patient's name"
 EXACT = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT)

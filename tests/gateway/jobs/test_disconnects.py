@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import grpc.aio
 import pytest
+from tests.gateway.conftest import Ask, Refused, Work
 from tests.support.tcp_proxy import proxied
 
 from weft.cache.v1 import cache_pb2_grpc
@@ -24,9 +24,6 @@ from weft_kit.rpc.errors import InvalidFields
 from weft_kit.rpc.server import Server, Service
 from weft_kit.tasks import unbroken
 
-Ask = Callable[..., job_pb2.GenerationRequest]
-Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
-Work = Callable[..., Awaitable[event_pb2.Done]]
 CANCEL = {"on_disconnect": pb.ON_DISCONNECT_CANCEL}
 
 

@@ -1,12 +1,12 @@
 """Lists of jobs, narrowed."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.gateway.conftest import Ask, Refused
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import gateway_pb2 as pb
@@ -16,9 +16,6 @@ from weft_gateway.record.job_query import JobQuery, read_job_query
 from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, new_job_id
-
-Ask = Callable[..., job_pb2.GenerationRequest]
-Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.gateway.conftest import Ask, Refused, Work
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
@@ -15,9 +15,6 @@ from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog
 from weft_kit.rpc.server import Server
 
-Ask = Callable[..., job_pb2.GenerationRequest]
-Refused = Callable[[Awaitable[Any]], Awaitable[Any]]
-Work = Callable[..., Awaitable[event_pb2.Done]]
 LONG = timedelta(seconds=60)
 
 

@@ -1,29 +1,19 @@
 """The recorder: what the log says, in PostgreSQL, once and whole."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
+from tests.gateway.conftest import Ask, Work
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
-from weft_gateway.postgres import record_database
 from weft_gateway.record.postgres_jobs import RecordStore
 from weft_gateway.record.rows import rows
 from weft_gateway.server import gateway
 from weft_kit.joblog import JobLog, new_job_id, project
-
-Ask = Callable[..., job_pb2.GenerationRequest]
-Work = Callable[..., Awaitable[event_pb2.Done]]
-
-
-@pytest.fixture
-async def records(postgres_url: str) -> AsyncIterator[RecordStore]:
-    async with record_database(postgres_url) as database:
-        yield RecordStore(database, limit_s=10)
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """What a request must be like, field by field."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from google.protobuf import text_format
-from google.protobuf.json_format import ParseDict
 from tests.support.cost import cost_of
 
-from weft.common.v1 import chat_pb2, error_pb2, filter_pb2
+from weft.common.v1 import chat_pb2, error_pb2
 from weft.job.v1 import job_pb2
-from weft_gateway.submission.filters import filter_problem
 from weft_gateway.submission.validation import check, check_item, check_size
 from weft_kit.rpc.errors import Invalid, InvalidFields
 
@@ -265,50 +262,6 @@ def test_a_request_that_is_too_large_is_told_both_numbers() -> None:
         check_size(101, 100)
     assert raised.value.reason == error_pb2.ERROR_REASON_REQUEST_TOO_LARGE
     assert raised.value.metadata == {"size_bytes": "101", "limit_bytes": "100"}
-
-
-def condition(**fields: Any) -> dict[str, Any]:
-    return {"condition": {"field": "title", "operator": "OPERATOR_EQUAL", "values": [{"text": "a"}], **fields}}
-
-
-def nested(depth: int) -> dict[str, Any]:
-    return {"not": nested(depth - 1)} if depth > 1 else condition()
-
-
-@pytest.mark.parametrize(
-    "tree",
-    [
-        condition(),
-        condition(field="metadata.year", operator="OPERATOR_LESS", values=[{"number": 1}]),
-        condition(operator="OPERATOR_EXISTS", values=[]),
-        {"and": {"filters": [condition(), {"or": {"filters": [condition()]}}]}},
-        nested(8),
-    ],
-)
-def test_a_filter_that_means_something_passes(tree: dict[str, Any]) -> None:
-    assert filter_problem(ParseDict(tree, filter_pb2.Filter())) is None
-
-
-@pytest.mark.parametrize(
-    ("tree", "problem"),
-    [
-        ({}, ": must be one of"),
-        ({"and": {"filters": []}}, ".and: needs at least one"),
-        ({"not": condition(field="author")}, ".not.condition.field"),
-        (condition(field="metadata."), ".condition.field"),
-        (condition(operator="OPERATOR_UNSPECIFIED"), ".condition.operator"),
-        (condition(values=[]), ".condition.values"),
-        (condition(operator="OPERATOR_IN", values=[{"text": "a"}, {"number": 1}]), ".condition.values"),
-        (condition(operator="OPERATOR_LESS"), ".condition.values"),
-        (condition(operator="OPERATOR_IN", values=[{"flag": True}]), ".condition.values"),
-        (nested(9), ".not.not.not.not.not.not.not.not: is deeper than 8"),
-        ({"or": {"filters": [condition()] * 64}}, ": has more than 64 nodes"),
-    ],
-)
-def test_a_filter_that_means_nothing_is_refused_with_its_place(tree: dict[str, Any], problem: str) -> None:
-    found = filter_problem(ParseDict(tree, filter_pb2.Filter()))
-    assert found is not None
-    assert found.startswith(problem)
 
 
 def test_a_bad_filter_has_a_reason_of_its_own(ask: Ask) -> None:

@@ -1,6 +1,6 @@
 """Webhooks as tenants see them: signed, listed, sent again, and nobody else's."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +9,14 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from standardwebhooks import Webhook, WebhookVerificationError
+from tests.gateway.conftest import Ask, Work
 from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft.gateway.v1 import webhook_pb2 as pb
 from weft.gateway.v1 import webhook_pb2_grpc as rpc
-from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
 from weft_gateway.server import gateway
-
-Ask = Callable[..., job_pb2.GenerationRequest]
-Work = Callable[..., Awaitable[event_pb2.Done]]
 
 DAY_S = 24 * 3600
 

@@ -1,12 +1,12 @@
 """The pure rules of webhooks: signatures, targets, waits, places and what an answer means."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
+from tests.gateway.conftest import Ask
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_gateway.config import Config
@@ -16,8 +16,6 @@ from weft_gateway.webhooks.fair_share import share_places
 from weft_gateway.webhooks.payload import payload
 from weft_gateway.webhooks.public_addresses import private_address
 from weft_gateway.webhooks.signing import derive_secret, show_secret, signed_headers
-
-Ask = Callable[..., job_pb2.GenerationRequest]
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 KEY = "k" * 32

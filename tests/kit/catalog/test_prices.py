@@ -4,9 +4,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.kit.catalog import catalog_file
 
 from weft.common.v1 import budget_pb2, chat_pb2
-from weft_kit.catalog.catalog import Catalog, CatalogError, load_catalog
+from weft_kit.catalog.catalog import Catalog
 from weft_kit.catalog.prices import Price
 from weft_kit.spending import SpendingAccount, Spent, frees_after_s
 
@@ -35,15 +36,11 @@ LONG = "{ prompt_tokens = 9, input = 1, output = 1 }"
 
 
 def load(tmp_path: Path, text: str) -> Catalog:
-    path = tmp_path / "weft.toml"
-    path.write_text(PROVIDERS + text, encoding="utf-8")
-    return load_catalog(path, {})
+    return catalog_file.load(tmp_path, PROVIDERS + text)
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:
-    with pytest.raises(CatalogError) as refusal:
-        load(tmp_path, text)
-    return list(refusal.value.problems)
+    return catalog_file.problems(tmp_path, PROVIDERS + text)
 
 
 def test_a_models_own_price_comes_before_its_providers(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.kit.catalog import catalog_file
 
-from weft_kit.catalog.catalog import Catalog, CatalogError, load_catalog
+from weft_kit.catalog.catalog import Catalog, CatalogError
 from weft_kit.catalog.retention import Retention
 
 MODELS = """
@@ -17,9 +18,7 @@ routes = [{ provider = "local" }]
 
 
 def load(folder: Path, text: str) -> Catalog:
-    path = folder / "weft.toml"
-    path.write_text(MODELS + text, encoding="utf-8")
-    return load_catalog(path, {})
+    return catalog_file.load(folder, MODELS + text)
 
 
 def test_a_tenant_has_its_own_retention_or_the_default(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from weft_kit.joblog import (
     text_hash,
 )
 from weft_kit.joblog.reader import Feed, Follower
-from weft_kit.joblog.stream import StreamMismatch, ensure_stream
+from weft_kit.joblog.stream.stream import StreamMismatch, ensure_stream
 
 ENVELOPE = event_pb2.Accepted(tenant="acme", request=job_pb2.GenerationRequest(model="default"), request_hash="h")
 SUCCEEDED = event_pb2.Done(state=job_pb2.JOB_STATE_SUCCEEDED, answer=job_pb2.Answer(text="one two"))

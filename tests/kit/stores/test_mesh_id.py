@@ -17,7 +17,7 @@ from weft_compose.servers import NatsServer, ValkeyServer, serving
 from weft_gateway.config import Config as Gateway
 from weft_gateway.server import gateway
 from weft_kit.joblog import Batches, JobLog, Leases, LogConfig, connect, new_job_id
-from weft_kit.joblog.stream import ensure_stream
+from weft_kit.joblog.stream.stream import ensure_stream
 from weft_kit.mesh_id import DEFAULT_MESH_ID, OtherMesh
 from weft_kit.stores.ownership import claim_redis
 from weft_retrieval.config import Config as Retrieval
@@ -152,7 +152,7 @@ async def test_a_log_that_does_not_answer_at_once_is_claimed_once_it_does(
         return await ensure_stream(*arguments)
 
     async with log_of(nats_url, "one") as log:
-        monkeypatch.setattr("weft_kit.joblog.monitor.ensure_stream", ensure)
+        monkeypatch.setattr("weft_kit.joblog.stream.monitor.ensure_stream", ensure)
         await log.claim("database")
         assert not late
         assert await is_claimed(log)

@@ -12,11 +12,18 @@ from tests.support.waiting import until
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import WeftError
+from weft_retrieval.document_processes.fork_client import ForkServerCommand, fork_server
 
 SLOW = b"Seven ferries leave the harbour before noon, and none of them comes back in time. \n\n" * 200_000
 """Prose that takes any machine seconds of CPU time to read."""
 EVER = {"document_cpu_s": 600.0}
 FORK_SERVER = "weft_retrieval.document_processes.fork_server"
+
+
+@pytest.fixture
+def forking() -> ForkServerCommand:
+    """The command itself: these tests look at its processes."""
+    return fork_server
 
 
 def in_process() -> float:

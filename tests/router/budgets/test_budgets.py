@@ -1,97 +1,17 @@
 """Budgets hold whatever comes at once, on one router or on several, and give back what calls did not take."""
 
 import asyncio
-import math
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import date
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from tests.router.budgets.routers import call, catalog, passes, router, spent, took
 
-from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
-from weft_kit.catalog.catalog import Catalog
-from weft_kit.catalog.prices import Budget, Price, Prices
-from weft_kit.spending import SpendingAccount, Spent, day_of, read_spent
-from weft_router.budgets.budgets import Budgets, Fallback, Reservation, rest_s
-from weft_router.budgets.claims import (
-    BudgetLimit,
-    BudgetRefusal,
-    BudgetSpent,
-    Claim,
-    Grant,
-    Granted,
-    Holder,
-    PlannedCall,
-)
-from weft_router.budgets.local_ledger import LocalLedger
-from weft_router.budgets.redis_ledger import RedisLedger
-
-NOWHERE = "redis://127.0.0.1:1"
-PRICES = Prices(as_of=date(2026, 1, 1), per_million={"mock": {"mock": Price(input=Decimal(1), output=Decimal(2))}})
-
-
-def catalog(**budget: Any) -> Catalog:
-    """One whose every tenant has this budget."""
-    return Catalog.model_construct(prices=PRICES, default_budget=Budget(**budget), budgets={})
-
-
-@dataclass
-class Router:
-    """The budgets of one router."""
-
-    budgets: Budgets
-    catalog: Catalog
-
-    async def reserve(self, asked: PlannedCall) -> Reservation:
-        return await self.budgets.reserve(asked, self.catalog)
-
-
-@asynccontextmanager
-async def router(
-    url: str, catalog: Catalog, fallback: Fallback = "local", limit_s: float = 5
-) -> AsyncIterator[tuple[Router, RedisLedger]]:
-    """A router with a connection of its own, and its ledger."""
-    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client:
-        ledger = RedisLedger(client, limit_s=limit_s, rest_s=0.05)
-        async with ledger.keeping():
-            yield Router(Budgets(ledger, fallback), catalog), ledger
-
-
-def call(tenant: str, prompt_tokens: int = 1, max_tokens: int = 0, **fields: Any) -> PlannedCall:
-    fields = {"key_id": "k1", "key_budget": budget_pb2.Budget(), "provider": "mock", "model": "mock"} | fields
-    return PlannedCall(tenant=tenant, prompt_tokens=lambda: prompt_tokens, max_tokens=max_tokens, limit_s=30, **fields)
-
-
-def took(prompt: int, completion: int = 0, **fields: int) -> chat_pb2.Usage:
-    return chat_pb2.Usage(prompt_tokens=prompt, completion_tokens=completion, **fields)
-
-
-async def passes(router: Router, asked: PlannedCall, usage: chat_pb2.Usage | None = None) -> bool:
-    """Whether a call passes; it takes what it may unless `usage` says otherwise."""
-    try:
-        reservation = await router.reserve(asked)
-    except BudgetSpent:
-        return False
-    reservation.settle(usage or took(asked.prompt_tokens(), asked.max_tokens))
-    return True
-
-
-async def refusal(router: Router, asked: PlannedCall) -> BudgetSpent:
-    with pytest.raises(BudgetSpent) as raised:
-        await router.reserve(asked)
-    return raised.value
-
-
-async def spent(redis: Redis, tenant: str, key_id: str = "") -> Spent:
-    return (await read_spent(redis, [SpendingAccount(tenant, key_id)], int(time.time())))[0]
+from weft.common.v1 import budget_pb2, chat_pb2
+from weft_kit.spending import SpendingAccount
+from weft_router.budgets.claims import BudgetLimit, BudgetRefusal, Claim, Granted
 
 
 @pytest.mark.parametrize("routers", [1, 2])
@@ -186,41 +106,6 @@ async def test_a_caller_that_leaves_while_redis_decides_holds_nothing(redis_url:
                 await asyncio.sleep(0.02)
 
 
-async def test_a_refusal_has_the_numbers_and_says_when_to_come_again(redis_url: str, tenant: str) -> None:
-    async with router(redis_url, catalog(tokens_per_minute=100)) as (budgets, ledger):
-        assert await passes(budgets, call(tenant, 90))
-        await ledger.booked()
-        error = await refusal(budgets, call(tenant, 11))
-    assert error.error.reason == error_pb2.ERROR_REASON_QUOTA_EXCEEDED
-    assert error.error.retryable
-    assert f"tenant {tenant} may spend 100 tokens a minute: 90 are spent" in error.error.message
-    assert 58 <= (error.wait_s or 0) <= 61
-
-
-async def test_spent_money_is_back_at_midnight_utc(redis_url: str, tenant: str) -> None:
-    async with router(redis_url, catalog(money_per_day=Decimal("0.0001"))) as (budgets, ledger):
-        assert await passes(budgets, call(tenant, 90))
-        await ledger.booked()
-        error = await refusal(budgets, call(tenant, 11))
-    assert "may spend 0.0001 USD a day (UTC): 0.00009 are spent" in error.error.message
-    assert math.isclose(error.wait_s or 0, 86_400 - time.time() % 86_400, abs_tol=5)
-
-
-@pytest.mark.parametrize("budget", [{"tokens_per_minute": 100}, {"money_per_day": Decimal("0.0001")}])
-async def test_what_is_only_held_is_waited_for_a_moment(redis_url: str, tenant: str, budget: Any) -> None:
-    async with router(redis_url, catalog(**budget)) as (budgets, _):
-        await budgets.reserve(call(tenant, 90))
-        assert (await refusal(budgets, call(tenant, 20))).wait_s == 1
-
-
-async def test_a_call_that_can_never_fit_is_told_so(redis_url: str, tenant: str) -> None:
-    async with router(redis_url, catalog(tokens_per_minute=100)) as (budgets, _):
-        error = await refusal(budgets, call(tenant, 1, 100))
-    assert error.wait_s is None
-    assert not error.error.retryable
-    assert "a call may take 101 here, more than the 100 tokens a minute" in error.error.message
-
-
 async def test_calls_without_a_limit_are_booked_and_cost_no_wait(redis_url: str, redis: Redis, tenant: str) -> None:
     async with router(redis_url, catalog()) as (budgets, ledger):
         before = (await redis.info("commandstats")).get("cmdstat_evalsha", {"calls": 0})["calls"]
@@ -238,125 +123,3 @@ async def test_a_model_without_a_price_costs_nothing_and_is_no_secret(redis_url:
     asked, limited = call(tenant, 100, 100, model="other"), catalog(money_per_day=Decimal("0.000001"))
     async with router(redis_url, limited) as (budgets, _):
         assert (await budgets.reserve(asked)).settle(took(100, 100)) is None
-
-
-@pytest.mark.parametrize(("fallback", "passed"), [("local", 2), ("closed", 0), ("open", 3)])
-async def test_without_redis_the_fallback_decides(tenant: str, fallback: Fallback, passed: int) -> None:
-    async with router(NOWHERE, catalog(tokens_per_minute=100), fallback, limit_s=0.1) as (budgets, _):
-        assert sum([await passes(budgets, call(tenant, 50)) for _ in range(3)]) == passed
-
-
-async def test_without_redis_nothing_is_counted_as_spent_but_unknown(tenant: str) -> None:
-    async with router(NOWHERE, catalog(tokens_per_minute=100), "closed", limit_s=0.1) as (budgets, _):
-        error = await refusal(budgets, call(tenant))
-    assert error.error.reason == error_pb2.ERROR_REASON_DEPENDENCY_DOWN
-    assert error.error.retryable
-
-
-async def test_what_was_booked_without_an_answer_is_not_booked_twice(redis_url: str, redis: Redis, tenant: str) -> None:
-    async with muffled(redis_url) as (url, muffle), router(url, catalog(), limit_s=0.1) as (budgets, ledger):
-        assert await passes(budgets, call(tenant, 10), took(1))
-        await ledger.booked()
-        swallowed = muffle()
-        assert await passes(budgets, call(tenant, 10), took(7))
-        await asyncio.wait_for(swallowed, 20)
-        await ledger.booked()
-    found = await spent(redis, tenant)
-    assert (found.tokens_last_minute, found.micros_today) == (8, 8)
-
-
-async def test_one_late_answer_does_not_make_redis_unknown(redis_url: str, tenant: str) -> None:
-    limits = catalog(tokens_per_minute=100)
-    async with muffled(redis_url) as (url, muffle), router(url, limits, "closed", limit_s=1) as (budgets, _):
-        assert await passes(budgets, call(tenant, 1))
-        swallowed = muffle()
-        assert not await passes(budgets, call(tenant, 1))
-        await asyncio.wait_for(swallowed, 20)
-        assert await passes(budgets, call(tenant, 1))
-
-
-@asynccontextmanager
-async def muffled(url: str) -> AsyncIterator[tuple[str, Callable[[], asyncio.Future[None]]]]:
-    """A wire to Redis, and what makes it swallow the next answer; the future tells when it has."""
-    waiting: list[asyncio.Future[None]] = []
-    port = urlsplit(url).port
-
-    def muffle() -> asyncio.Future[None]:
-        waiting.append(asyncio.get_running_loop().create_future())
-        return waiting[-1]
-
-    async def pump(reader: asyncio.StreamReader, write: Callable[[bytes], None]) -> None:
-        while data := await reader.read(65536):
-            write(data)
-
-    async def connect(near: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far, far_writer = await asyncio.open_connection("127.0.0.1", port)
-
-        def answer(data: bytes) -> None:
-            if waiting:
-                waiting.pop().set_result(None)
-            else:
-                writer.write(data)
-
-        answers = asyncio.create_task(pump(far, answer))
-        try:
-            await pump(near, far_writer.write)
-        finally:
-            answers.cancel()
-            far_writer.close()
-            writer.close()
-
-    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
-        yield url.replace(str(port), str(server.sockets[0].getsockname()[1])), muffle
-
-
-def test_alone_a_router_goes_on_from_what_redis_said_last() -> None:
-    ledger, account, now = LocalLedger(), SpendingAccount("acme"), 1_000_000
-    ledger.saw(account, now, 900)
-    claim = Claim("a", 0, 100, 30, (BudgetLimit(account, 0, 1_000),))
-    assert isinstance(ledger.reserve(claim, now), Grant)
-    assert isinstance(ledger.reserve(claim, now), BudgetRefusal)
-    tomorrow = (day_of(now) + 1) * 86_400
-    assert isinstance(ledger.reserve(claim, tomorrow), Grant)
-
-
-def test_alone_a_router_keeps_minutes_and_gives_back() -> None:
-    ledger, now = LocalLedger(), 1_000_000
-    claim = Claim(
-        "a", 60, 0, 30, (BudgetLimit(SpendingAccount("acme"), 100, 0), BudgetLimit(SpendingAccount("acme", "k"), 0, 0))
-    )
-    grant = ledger.reserve(claim, now)
-    assert grant == Grant(now, Holder.HERE)
-    refused = ledger.reserve(claim, now + 1)
-    assert isinstance(refused, BudgetRefusal)
-    assert (refused.used, refused.wait_s) == (60, 1)
-    ledger.settle(claim, Grant(now, Holder.HERE), tokens=41, micros=0)
-    refused = ledger.reserve(claim, now + 1)
-    assert isinstance(refused, BudgetRefusal)
-    assert (refused.used, refused.wait_s) == (41, 60)
-    assert isinstance(ledger.reserve(claim, now + 61), Grant)
-
-
-@pytest.mark.parametrize(
-    ("wait_s", "left_s", "delivery", "rests_s"),
-    [
-        (1, 600, 1, 1.125),
-        (61, 600, 1, 68.625),
-        (61, 61, 1, None),
-        (1, 600, 25, 6.0),
-        (1, 100, 49, 95.0),
-        (1, 100, 50, None),
-        (99, 100, 1, 99.0),
-    ],
-)
-def test_a_job_rests_as_told_and_longer_the_more_often_it_was_handed_out(
-    wait_s: float, left_s: float, delivery: int, rests_s: float | None
-) -> None:
-    assert rest_s(wait_s, left_s, delivery, max_deliveries=50, share=0.5) == rests_s
-
-
-def test_rests_last_for_a_jobs_life() -> None:
-    left_s, delivery = 600.0, 1
-    while (rest := rest_s(1, left_s, delivery, max_deliveries=50, share=0.0)) is not None:
-        left_s, delivery = left_s - rest, delivery + 1
-    assert left_s < 10

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from weft_kit.catalog.routing import Throughput
-from weft_kit.joblog.fair_queue import QUANTUM_TOKENS, FairQueue
+from weft_kit.joblog.queue.fair_queue import QUANTUM_TOKENS, FairQueue
 from weft_router.fleet.concurrency import CallCaps, ConcurrencyLimit, Waiter, room_at_any
 from weft_router.routing.retry_budget import RetryBudget
 from weft_router.routing.timeouts import StreamPace

@@ -11,7 +11,7 @@ import re
 
 import pytest
 from tests.router.chat import says, user
-from tests.router.providers.test_http_provider import KINDS, answer, asking, on
+from tests.router.providers.http.harness import KINDS, answer, asking, on
 from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 
 from weft.common.v1 import chat_pb2

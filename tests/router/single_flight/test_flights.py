@@ -1,44 +1,31 @@
 """Identical requests in one router: one call, as many jobs, and each may leave."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from google.protobuf import duration_pb2
-from prometheus_client import REGISTRY
 from tests.router.harness import Harness, asking
 from tests.router.services import Library
+from tests.router.single_flight.identical_requests import (
+    ENDLESS,
+    EXACT,
+    SLOW,
+    SOON_S,
+    alike,
+    board,
+    boarded,
+    joined,
+    spent,
+)
 from tests.support.transcript import text_of
 
 from weft.common.v1 import budget_pb2, chat_pb2, error_pb2
-from weft.job.v1 import event_pb2, job_pb2
+from weft.job.v1 import job_pb2
 from weft_kit.joblog import text_hash
 from weft_mock import Fault, MockProvider, Script
-
-EXACT = job_pb2.CachePolicy(mode=job_pb2.CACHE_MODE_EXACT)
-SLOW = Script(tokens=25, tokens_per_second=50)
-ENDLESS = Script(tokens=5000, tokens_per_second=50)
-SOON_S = 0.25
-
-
-def alike(**fields: Any) -> job_pb2.GenerationRequest:
-    """A request that joins others like it."""
-    return asking(**({"cache": EXACT} | fields))
-
-
-def flights(role: str) -> float:
-    return REGISTRY.get_sample_value("weft_router_flights_total", {"role": role}) or 0.0
-
-
-async def boarded(harness: Harness, *jobs: str) -> None:
-    """Returns once each of these jobs has a text."""
-    await asyncio.gather(*(harness.first(job_id, "delta") for job_id in jobs))
-
-
-def joined(done: event_pb2.Done) -> list[str]:
-    return [attempt.joined_job_id for attempt in done.attempts]
 
 
 @pytest.fixture
@@ -65,8 +52,7 @@ async def test_ten_identical_requests_are_one_call(routed: Harness, mock: MockPr
 
 async def test_a_joined_job_says_so_and_spends_nothing(routed: Harness, mock: MockProvider) -> None:
     mock.play(SLOW)
-    leader = await routed.submit(alike())
-    await boarded(routed, leader)
+    leader = await board(routed)
     events = await routed.events(await routed.submit(alike()))
     first, done = await routed.done(leader), events[-1].done
 
@@ -174,10 +160,6 @@ async def test_cancelling_the_leader_leaves_the_others_their_call(routed: Harnes
     assert spent([cancelled, *dones]) == [0, 0, 25]
 
 
-def spent(dones: Sequence[event_pb2.Done]) -> list[int]:
-    return sorted(done.total_usage.completion_tokens for done in dones)
-
-
 async def test_the_last_who_leaves_stops_the_call_within_250_ms(routed: Harness, mock: MockProvider) -> None:
     mock.play(ENDLESS)
     first, second, last = jobs = [await routed.submit(alike()) for _ in range(3)]
@@ -248,8 +230,7 @@ async def test_a_job_that_was_lost_joins_without_saying_twice_what_its_readers_h
     await harness.begun_and_lost(lost, "One two " if is_the_same else "Another ", gives_back=False)
     mock.play(Script(text="One two three four five six seven eight nine ten", tokens_per_second=20))
     async with harness.routing():
-        other = await harness.submit(alike())
-        await boarded(harness, other)
+        other = await board(harness)
         await harness.hand_out_again(lost)
         events = await harness.events(lost)
         done = await harness.done(other)

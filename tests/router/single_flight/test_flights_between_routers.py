@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 from tests.router.harness import NOWHERE, Harness
 from tests.router.services import ENGINE_CATALOG, Engine
-from tests.router.single_flight.test_flights import ENDLESS, SOON_S, alike, boarded, flights, joined, spent
+from tests.router.single_flight.identical_requests import ENDLESS, SOON_S, alike, board, flights, joined, spent
 from tests.support.transcript import text_of
 
 from weft.common.v1 import error_pb2
@@ -42,12 +42,16 @@ async def run_where(harness: Harness, tenant: str, role: str) -> str:
     """A job that found its call in this role, and its text so far: which router gets a job is up to the log."""
     while True:
         before = flights(role)
-        job_id = await harness.submit(alike(), tenant=tenant)
-        await boarded(harness, job_id)
+        job_id = await board(harness, tenant)
         if flights(role) > before:
             return job_id
         await harness.log.request_cancel(job_id, "")
         await harness.done(job_id)
+
+
+async def shared_call(harness: Harness, tenant: str) -> tuple[str, str]:
+    """Returns two jobs of one call, in two routers: the one that leads it, and one that joined it elsewhere."""
+    return await board(harness, tenant), await run_where(harness, tenant, "joins_elsewhere")
 
 
 @pytest.mark.usefixtures("two")
@@ -55,9 +59,7 @@ async def test_identical_requests_in_two_routers_are_one_call(
     harness: Harness, mock: MockProvider, tenant: str
 ) -> None:
     mock.play(LONG)
-    leader = await harness.submit(alike(), tenant=tenant)
-    await boarded(harness, leader)
-    elsewhere = await run_where(harness, tenant, "joins_elsewhere")
+    leader, elsewhere = await shared_call(harness, tenant)
     endings = [await harness.events(job_id) for job_id in (leader, elsewhere)]
 
     first, second = (events[-1].done for events in endings)
@@ -72,9 +74,7 @@ async def test_a_call_goes_on_for_those_elsewhere_when_its_leader_is_cancelled(
     harness: Harness, mock: MockProvider, tenant: str
 ) -> None:
     mock.play(LONG)
-    leader = await harness.submit(alike(), tenant=tenant)
-    await boarded(harness, leader)
-    elsewhere = await run_where(harness, tenant, "joins_elsewhere")
+    leader, elsewhere = await shared_call(harness, tenant)
     await harness.log.request_cancel(leader, "")
     async with asyncio.timeout(SOON_S):
         cancelled = await harness.done(leader)
@@ -92,9 +92,7 @@ async def test_the_last_who_leaves_elsewhere_stops_the_call_within_250_ms(
     harness: Harness, mock: MockProvider, tenant: str
 ) -> None:
     mock.play(ENDLESS)
-    leader = await harness.submit(alike(), tenant=tenant)
-    await boarded(harness, leader)
-    elsewhere = await run_where(harness, tenant, "joins_elsewhere")
+    leader, elsewhere = await shared_call(harness, tenant)
     await harness.log.request_cancel(leader, "")
     await harness.done(leader)
     assert mock.stats.aborted == 0
@@ -113,8 +111,7 @@ async def test_a_router_that_shuts_down_hands_its_call_on(
     mock.play(Script(tokens=40, tokens_per_second=40))
     async with AsyncExitStack() as first:
         await first.enter_async_context(routing())
-        leader = await harness.submit(alike(), tenant=tenant)
-        await boarded(harness, leader)
+        leader = await board(harness, tenant)
         async with routing():
             elsewhere = await run_where(harness, tenant, "joins_elsewhere")
             await first.aclose()
@@ -137,8 +134,7 @@ async def test_who_takes_a_call_over_goes_on_from_the_text_where_the_engine_can(
     async with engine.running() as target, AsyncExitStack() as first:
         harness.catalog(ENGINE_CATALOG.format(target=target))
         await first.enter_async_context(routing())
-        leader = await harness.submit(alike(), tenant=tenant)
-        await boarded(harness, leader)
+        leader = await board(harness, tenant)
         async with routing():
             elsewhere = await run_where(harness, tenant, "joins_elsewhere")
             engine.words, engine.hangs = ("One ", "two ", "three."), False
@@ -170,8 +166,7 @@ async def test_a_host_that_is_gone_is_not_waited_for(
 async def test_without_redis_each_router_makes_its_own_call(harness: Harness, mock: MockProvider, tenant: str) -> None:
     mock.play(LONG)
     async with harness.routing(), harness.routing():
-        one = await harness.submit(alike(), tenant=tenant)
-        await boarded(harness, one)
+        one = await board(harness, tenant)
         other = await run_where(harness, tenant, "leads")
         dones = [await harness.done(job_id) for job_id in (one, other)]
 
@@ -183,7 +178,7 @@ async def test_no_tenant_listens_to_anothers_call(
     harness: Harness, mock: MockProvider, tenant: str, two: list[Server]
 ) -> None:
     mock.play(ENDLESS)
-    await boarded(harness, await harness.submit(alike(), tenant=tenant))
+    await board(harness, tenant)
     asked = flight_pb2.FollowFlightRequest(flight=flight_of(tenant, alike(), 0))
     heard: list[event_pb2.JobEvent] = []
     for server in two:

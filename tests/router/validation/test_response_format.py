@@ -1,51 +1,19 @@
 """Whether a text has the form that was asked for, and where it is off it."""
 
-import asyncio
 import json
-import sys
-import time
-from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import pytest
+from tests.router.validation.formats import CITY, form, meets, what
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 from weft_router.job.transcript import AnswerSoFar
 from weft_router.providers.provider import Remedy
-from weft_router.validation.json_patterns import matches
-from weft_router.validation.response_format import (
-    FormatFault,
-    failure,
-    fault_of,
-    find_fault,
-    must_have_form,
-)
+from weft_router.validation.response_format import FormatFault, failure, must_have_form
 
 ANY_OBJECT = chat_pb2.ResponseFormat(json_object=chat_pb2.JsonObjectFormat())
-CITY: dict[str, Any] = {
-    "type": "object",
-    "required": ["city"],
-    "properties": {"city": {"type": "string"}, "people": {"type": "integer", "minimum": 1}},
-    "additionalProperties": False,
-}
-TREE = {"type": "array", "items": {"$ref": "#"}}
-
-
-def form(schema: Any) -> chat_pb2.ResponseFormat:
-    text = schema if isinstance(schema, str) else json.dumps(schema)
-    return chat_pb2.ResponseFormat(json_schema=chat_pb2.JsonSchemaFormat(name="n", schema_json=text))
-
-
-def what(wanted: chat_pb2.ResponseFormat, text: str) -> str | None:
-    fault = fault_of(wanted, text)
-    return fault.what if fault else None
-
-
-def meets(schema: Any, value: Any) -> bool:
-    return fault_of(form(schema), value if isinstance(value, str) else json.dumps(value)) is None
 
 
 @pytest.mark.parametrize(
@@ -179,42 +147,6 @@ def test_the_rest_of_a_schema_with_a_reference_to_elsewhere_is_kept() -> None:
     assert not meets({"properties": {"a": elsewhere, "b": {"type": "string"}}}, '{"a": 1, "b": 2}')
 
 
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"pattern": "^(a+)+$"},
-        {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^(a+)+$"},
-        {"allOf": [{"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "^(a+)+$"}]},
-        {"$ref": "#/$defs/a", "$defs": {"a": {"pattern": "^(a+)+$"}}},
-    ],
-)
-def test_a_tenants_pattern_cannot_keep_the_process_busy(schema: Any) -> None:
-    assert not meets(schema, json.dumps("a" * 60 + "!"))
-    named = {"patternProperties": {"^(a+)+$": False}, "additionalProperties": True, "unevaluatedProperties": False}
-    assert meets(named, json.dumps({"a" * 60 + "!": 1}))
-
-
-def test_a_pattern_that_is_large_when_written_out_is_not_tried() -> None:
-    assert matches("((a{0,99}){0,99}){0,99}b", "a" * 100_000) is None
-    assert matches("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "2c2ff2dd-8e10-2833-8e10-2c2ff2dd8e10")
-
-
-def test_a_check_ends_when_its_time_is_up() -> None:
-    parts = {f"p{depth}": {"anyOf": [{"$ref": f"#/$defs/p{depth + 1}"}] * 3} for depth in range(30)}
-    wide = form({"$ref": "#/$defs/p0", "$defs": parts | {"p30": False}})
-    began = time.thread_time()
-    fault = fault_of(wide, "1", limit_s=0.05)
-
-    assert fault == FormatFault("could not be held against its schema within 0.05 s", is_untold=True)
-    assert time.thread_time() - began < 5
-
-
-def test_a_way_through_a_schema_that_never_ends_is_a_fault() -> None:
-    assert what(form({"$ref": "#"}), "1") == "is nested too deep to be read"
-    assert what(form(TREE), "[" * 20 + "]" * 20) is None
-
-
 def end(reason: chat_pb2.FinishReason.ValueType = chat_pb2.FINISH_REASON_STOP) -> inference_pb2.Finished:
     return inference_pb2.Finished(finish_reason=reason)
 
@@ -243,55 +175,6 @@ def test_another_try_is_made_only_while_it_may_help() -> None:
     )
 
 
-async def test_a_long_check_leaves_the_loop_to_others() -> None:
-    wanted, text = form({"items": CITY}), json.dumps([{"city": "Paris"}] * 20_000)
-    checking = asyncio.create_task(find_fault(wanted, text))
-    turns = 0
-    while not checking.done():
-        await asyncio.sleep(0)
-        turns += 1
-
-    assert await checking is None
-    assert turns > 10
-
-
-def doubled(levels: int) -> dict[str, Any]:
-    parts: dict[str, Any] = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(levels)}
-    return {"$defs": parts | {f"d{levels}": {"type": "string"}}, "$ref": "#/$defs/d0"}
-
-
-def seconds_for(schema: Any, document: Any) -> float:
-    wanted, text = form(schema), json.dumps(document)
-    began = time.thread_time()
-    fault_of(wanted, text, limit_s=60)
-    return time.thread_time() - began
-
-
-@pytest.mark.parametrize("levels", [20, 40])
-def test_a_schema_that_doubles_with_each_level_is_given_up_after_the_same_steps(levels: int) -> None:
-    said = "could not be held against its schema within 200000 steps"
-    assert fault_of(form(doubled(levels)), '"x"', limit_s=60) == FormatFault(said, is_untold=True)
-
-
-COSTLY: dict[str, Callable[[int], tuple[Any, Any]]] = {
-    # Numbers that Python hashes alike.
-    "unique numbers": lambda n: ({"uniqueItems": True}, [i * (2**61 - 1) for i in range(n)]),
-    "unique objects": lambda n: ({"uniqueItems": True}, [{"a": i * (2**61 - 1), "b": [i]} for i in range(n)]),
-    "enum": lambda n: ({"items": {"enum": [f"v{i}" for i in range(n)]}}, [f"v{n - 1}"] * n),
-    "enum of objects": lambda n: ({"items": {"enum": [{"a": i} for i in range(n)]}}, [{"a": n - 1}] * n),
-}
-
-
-@pytest.mark.parametrize("name", COSTLY)
-def test_twice_the_items_cost_about_twice_the_time(name: str) -> None:
-    half, whole = COSTLY[name](2_000), COSTLY[name](4_000)
-    ratios = []
-    for _ in range(5):
-        before = seconds_for(*half)
-        ratios.append(seconds_for(*whole) / before)
-    assert median(ratios) < 3
-
-
 @pytest.mark.parametrize(
     ("values", "instance", "is_among"),
     [
@@ -317,15 +200,3 @@ def test_an_answer_that_few_can_read_is_judged_all_the_same(text: str) -> None:
     assert meets({"additionalProperties": {"type": ["object", "string", "number", "array"]}}, text)
     assert "must be of type" in (what(form({"type": "array"}), text) or "")
     assert not meets({"additionalProperties": {"enum": ["b"], "uniqueItems": True}}, text)
-
-
-async def test_a_long_check_gives_way_before_the_interpreter_would_make_it() -> None:
-    checking = asyncio.create_task(find_fault(form(doubled(25)), '"x"'))
-    waits = []
-    while not checking.done():
-        began = time.perf_counter()
-        await asyncio.sleep(0.001)
-        waits.append(time.perf_counter() - began - 0.001)
-
-    assert await checking
-    assert median(waits) < sys.getswitchinterval() / 2

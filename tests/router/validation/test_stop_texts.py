@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.router.harness import Harness, asking
-from tests.router.providers.test_http_provider import KINDS
+from tests.router.providers.http.harness import KINDS
 from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 from tests.support.cost import assert_linear
 from tests.support.transcript import text_of

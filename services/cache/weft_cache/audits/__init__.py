@@ -1,1 +1,1 @@
-"""Audits: a share of hits is also answered by a provider, and differences raise the threshold."""
+"""Audits: a provider also answers a share of the hits, and differences raise the threshold."""

@@ -1,8 +1,8 @@
-"""How strict the semantic tier is in a partition whose hits turned out wrong: levels that are raised on evidence.
+"""The level of strictness of a partition, which rises when audits find wrong hits.
 
-Each level requires more certainty, and on the last the tier is off. Over time the level goes down again, one step at a
-time, so that a partition that is strict without reason recovers by itself; every further time that it is turned off, it
-stays off for twice as long.
+Each level requires more certainty, and on the last one the semantic tier is off. Over time the level goes down again,
+one step at a time, so a partition that is strict without need recovers by itself. Each further time that the tier is
+turned off, it stays off for twice as long.
 """
 
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from typing import Final
 from weft_cache.wilson import share
 
 _LEAST_WRONG: Final = 2
-"""One wrong answer may be a variation of the model's: even at temperature 0 it does not always say the same."""
+"""One wrong answer may be a variation of the model: even at temperature 0 its answers are not always the same."""
 _MEMORY: Final = 500
-"""Audits after which older ones count half, so that a change becomes visible."""
+"""After this many audits the counts are halved, so that a change becomes visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """How to move between levels: up when more than `bound` of the hits are certainly wrong. Times are in seconds."""
+    """How the level moves: up when certainly more than `bound` of the hits are wrong. Times are in seconds."""
 
     bound: float = 0.02
     rungs: int = 3
@@ -34,9 +34,9 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class AdaptiveThreshold:
-    """A partition's level, since when, and what audits of hits on this level found.
+    """A partition's level, when it was reached, and the results of audits on this level.
 
-    Level 0 is the common threshold. `rests` is how often the tier was turned off since it last stood there.
+    Level 0 is the common threshold. `rests` is how often the tier was turned off since the partition was last on it.
     """
 
     level: int = 0
@@ -47,7 +47,7 @@ class AdaptiveThreshold:
 
 
 def as_of(watch: AdaptiveThreshold, now: float, ladder: Ladder) -> AdaptiveThreshold:
-    """Returns the state at `now`, in Unix seconds, after levels have expired."""
+    """Returns the state at `now`, in Unix seconds: one level lower for each stay that has ended."""
     while watch.level > 0 and now - watch.since >= (stay_s := _stay_s(watch, ladder)):
         level = min(watch.level, ladder.off) - 1
         watch = AdaptiveThreshold(level, watch.since + stay_s, rests=watch.rests if level else 0)
@@ -55,7 +55,7 @@ def as_of(watch: AdaptiveThreshold, now: float, ladder: Ladder) -> AdaptiveThres
 
 
 def judged(watch: AdaptiveThreshold, *, is_wrong: bool, now: float, ladder: Ladder) -> AdaptiveThreshold:
-    """Returns the state after one more audit. While the tier is off audits do not count: their hits are from before."""
+    """Returns the state after one more audit. While the tier is off audits do not count: their hits are older."""
     watch = as_of(watch, now, ladder)
     if watch.level >= ladder.off:
         return watch
@@ -71,7 +71,7 @@ def judged(watch: AdaptiveThreshold, *, is_wrong: bool, now: float, ladder: Ladd
 def raised(threshold: float, level: int, ladder: Ladder) -> float:
     """Returns the threshold on a level.
 
-    Each level rises by the same part of the distance to 1, at which only equal questions match.
+    Levels are evenly spaced from the threshold to 1, at which only equal questions match.
     """
     return threshold + (1 - threshold) * min(level, ladder.off) / ladder.off if level else threshold
 

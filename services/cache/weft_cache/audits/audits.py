@@ -36,10 +36,10 @@ FALSE_HITS = Gauge(
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """How much is asked again, and the consequences.
+    """How many hits are audited, and what follows.
 
-    `share` of the semantic hits, `suspect_factor` times as many where the partition stands above level 0, and at most
-    `per_minute` of a tenant's. Answers whose cosine is `least_alike` or more say the same.
+    `share` of the semantic hits are, `suspect_factor` times as many in a partition above level 0, and at most
+    `per_minute` for each tenant. Answers whose cosine is `least_alike` or more say the same.
     """
 
     share: float = 0.01
@@ -50,7 +50,7 @@ class AuditSettings:
 
 
 class Audits:
-    """Selects hits to be asked again, compares the answers, and knows how strict each partition has to be."""
+    """Selects hits to audit, compares the answers, and tracks how strict each partition has to be."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Audits:
         return as_of(await self._store.read(tenant, partition), time.time(), self.ladder).level
 
     async def wants(self, tenant: str, level: int) -> bool:
-        """Returns whether a hit on this level is to be asked again."""
+        """Returns whether a hit on this level is to be audited."""
         chance = self._vigilance.share * (self._vigilance.suspect_factor if level else 1.0)
         if self._draw() >= chance:
             return False
@@ -86,7 +86,7 @@ class Audits:
     async def report(
         self, tenant: str, model: str, audit: job_pb2.Audit, answer: job_pb2.Answer, collection_version: int
     ) -> Verdict:
-        """Compares a new answer with the served one, and counts the result. Raises DependencyDown when that may have
+        """Compares a new answer with the served one and counts the result. Raises DependencyDown if that may have
         failed.
         """
         verdict = await self._compare(tenant, audit, answer, collection_version)

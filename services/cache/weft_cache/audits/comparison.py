@@ -1,13 +1,13 @@
-"""Decides whether two answers say the same, as far as that is possible without a person.
+"""Decides whether two answers say the same, as far as a program can.
 
-A served answer is right when the model, asked the same question itself, says the same:
+A served answer is right if the model, asked the question itself, says the same:
 
 1. Equal but for case, punctuation and white space: the same.
 2. Short answers that differ in a number, a time, a code, a name or a negation: different.
-3. Short answers of which one holds every word of the other: the same.
-4. Otherwise the cosine of their embeddings decides, which sees only the beginning of long answers.
+3. Short answers of which one contains every word of the other: the same.
+4. Otherwise the cosine of their embeddings decides, which covers only the beginning of long answers.
 
-An answer that the model merely words differently may count as wrong, so the rate errs upwards.
+A right answer in other words may count as wrong, so the measured rate errs upwards.
 """
 
 import re
@@ -23,7 +23,7 @@ from weft_cache.records import Vector
 HEAD_CHARACTERS: Final = 700
 """How much of an answer is compared: about what the embedder reads."""
 _SHORT_CHARACTERS: Final = 300
-"""Longer answers each say something that the other omits, and the guards would object to all of them."""
+"""Longer answers always say something that the other omits, so the guards would object to all of them."""
 _TELLING: Final = ("numbers", "moments", "codes", "names", "negation")
 _WORD: Final = re.compile(r"\w+")
 
@@ -42,7 +42,7 @@ def head(text: str) -> str:
 
 
 def at_sight(served: str, fresh: str) -> Verdict:
-    """Compares the words alone; NOT_COMPARED leaves the decision to the vectors."""
+    """Returns a verdict from the words alone; NOT_COMPARED leaves the decision to the vectors."""
     ours, theirs = _words(served), _words(fresh)
     if ours == theirs:
         return Verdict.SAME
@@ -56,7 +56,7 @@ def at_sight(served: str, fresh: str) -> Verdict:
 
 
 def by_meaning(served: Vector | None, fresh: Vector | None, least: float) -> Verdict:
-    """Compares the vectors; NOT_COMPARED if one is missing, or if two embedders made them."""
+    """Returns a verdict from the vectors; NOT_COMPARED if one is missing, or if they are from different embedders."""
     if served is None or fresh is None or served.embedder != fresh.embedder:
         return Verdict.NOT_COMPARED
     cosine = sum(map(mul, array("f", served.components), array("f", fresh.components)))

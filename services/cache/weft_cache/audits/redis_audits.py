@@ -31,7 +31,7 @@ class RedisAudits:
         self._guard = guard
 
     async def read(self, tenant: str, partition: str) -> AdaptiveThreshold:
-        """Returns a partition's state, as it was stored."""
+        """Returns a partition's state as it was stored; its level may have expired since."""
         return _watch(await self._guard.command("GET", _key(tenant, partition)))
 
     async def change(
@@ -39,7 +39,7 @@ class RedisAudits:
     ) -> tuple[AdaptiveThreshold, AdaptiveThreshold]:
         """Replaces a partition's state by the result of `change`, and returns both.
 
-        Concurrent changes by replicas all count. Also raises StoreDown if others were faster every time.
+        Concurrent changes of several replicas all count. Also raises StoreDown if others were faster every time.
         """
         key = _key(tenant, partition)
         for _ in range(_TRIES):
@@ -51,7 +51,7 @@ class RedisAudits:
         raise StoreDown
 
     async def may_audit(self, tenant: str, per_minute: int) -> bool:
-        """Takes one of the tenant's audits of this minute, if one is left."""
+        """Takes one of the tenant's audits for this minute; returns whether one was left."""
         key = f"{_PACE}{tenant_digest(tenant)}:{int(time.time() // 60)}"
         taken, _ = await self._guard.transaction((("INCR", key), ("EXPIRE", key, 120)))
         return int(taken) <= per_minute

@@ -1,4 +1,4 @@
-"""Differences that certainly separate two questions, whatever their vectors say."""
+"""Guards: each finds one kind of difference that certainly separates two questions, whatever their vectors say."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -35,7 +35,7 @@ GUARDS: Final[Mapping[str, Guard]] = {
     "spelling": spelling_differs,
 }
 
-_read_once = lru_cache(maxsize=1)(Question.read)  # one question is compared with several candidates in a row
+_read_once = lru_cache(maxsize=1)(Question.read)  # a question is compared with several candidates in a row
 
 
 def objection(asked: str, stored: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Persons and question words: my and your, his and her, who and when, is and will be."""
+"""Guards for persons and question words: my and your, his and her, who and when, is and will be."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ _MODALS_TO: Final = {
 }
 _NEARLY: Final = ({"need", "must"}, {"need", "should"})
 _OPENING: Final = 5
-# Asked of whoever answers, these say nothing of the two.
+# Phrases of politeness: their `you` only addresses the one who answers, so it does not count as a person.
 _POLITE: Final = re.compile(
     r"\b(?:(?:can|could|would|will|do|did) you (?:please |kindly |mind )?(?:to )?"
     r"(?:tell|show|give|explain|help|teach|know|think(?! (?:of|about) (?:me|my)\b)"
@@ -63,9 +63,9 @@ _AUXILIARIES: Final = listed(
 
 
 def persons_differ(asked: Question, stored: Question) -> bool:
-    """Whether the same words concern other persons: may I see yours, and may you see mine; his and hers.
+    """Returns whether the same words concern other persons: may I see yours, may you see mine; his, hers.
 
-    `How do I …?` and `How do you …?` ask the same: one of both alone stands for anybody.
+    `How do I …?` and `How do you …?` ask the same: where only one of the two occurs, it stands for anyone.
     """
     if not are_alike(asked, stored):
         return False
@@ -77,7 +77,9 @@ def persons_differ(asked: Question, stored: Question) -> bool:
 
 
 def _change_parts(asked: Question, stored: Question) -> bool:
-    """Who acts is acted on: can I sue them, can they sue me; he said that she lied, she said that he lied."""
+    """Returns whether the acting person in one is acted on in the other: can I sue them, can they sue me; he said that
+    she lied, she said that he lied.
+    """
     if {asked.once(_part), stored.once(_part)} == {"subject", "object"}:
         return True
     ours, theirs = asked.once(_genders), stored.once(_genders)
@@ -85,17 +87,17 @@ def _change_parts(asked: Question, stored: Question) -> bool:
 
 
 def _part(question: Question) -> str:
-    """Whether the first person acts or is acted on; "" where both or neither. `For me` and `get me` say neither."""
+    """Returns whether the first person is subject or object; "" if both or neither. `For me` counts as neither."""
     words = _POLITE.sub(" ", " ".join(question.words)).split()
     if "by" in words and not BE.isdisjoint(words):
-        return ""  # I am evicted by them
+        return ""  # passive: I am evicted by them
     acts = not _ACTING.isdisjoint(words)
     is_acted_on = any(word in _ACTED_ON and before not in FUNCTION_WORDS for before, word in pairwise(words))
     return "" if acts == is_acted_on else "subject" if acts else "object"
 
 
 def _genders(question: Question) -> tuple[bool, ...]:
-    """The third persons of a text, in order: whether each is feminine."""
+    """Returns whether each third person of a text is feminine, in order."""
     return tuple(word in _FEMININE for word in question.words if word in _FEMININE or word in _MASCULINE)
 
 
@@ -111,14 +113,14 @@ def _change_places(asked: Question, stored: Question) -> bool:
 
 
 def _gender(question: Question) -> str:
-    """Of whom a text speaks, where it speaks of one gender only."""
+    """Returns the gender that a text mentions; "" if it mentions both or neither."""
     is_feminine = not question.vocabulary.isdisjoint(_FEMININE)
     is_masculine = not question.vocabulary.isdisjoint(_MASCULINE)
     return "" if is_feminine == is_masculine else "feminine" if is_feminine else "masculine"
 
 
 def _persons(question: Question) -> tuple[int, ...]:
-    """The first and second persons of a text, in order, without what is said for politeness."""
+    """Returns the first and second persons of a text, in order, without phrases of politeness."""
     if question.vocabulary.isdisjoint(_PERSONS):
         return ()
     text = _POLITE.sub(" ", " ".join(question.written).lower())
@@ -130,7 +132,7 @@ def _are_two(persons: Iterable[int]) -> bool:
 
 
 def _is_of_one(question: Question) -> bool:
-    """Whether it asks what somebody is or has: am I, are you, what is my."""
+    """Returns whether it asks what the person is or has: am I, are you, what is my."""
     words = question.words
     if any(pair in _SAID_OF_ONE for pair in pairwise(words)):
         return True
@@ -143,10 +145,8 @@ def _is_of_one(question: Question) -> bool:
 
 
 def asked_differ(asked: Question, stored: Question) -> bool:
-    """Whether the same matter is asked about differently: who and when, how many and how often, what was and what will
-    be.
-
-    Or whether it must be and whether it may.
+    """Returns whether the texts ask different things about the same matter: who and when, how many and how often, what
+    was and what will be, whether it must be and whether it may.
     """
     if are_alike(asked, stored) and (
         _forces_differ(asked, stored)
@@ -164,7 +164,7 @@ def asked_differ(asked: Question, stored: Question) -> bool:
 
 
 def _things(question: Question) -> frozenset[str]:
-    """Who, when, where, why, and what is measured; nothing where `what` or a plain `how` is asked, too."""
+    """Returns what is asked for: who, when, where, why, or a measure; nothing if `what` or a plain `how` occurs."""
     found: set[str] = set()
     levelled = [_WORD_OF.get(word, word) for word in question.words]
     for word, following in pairwise([*levelled, ""]):
@@ -182,7 +182,7 @@ def _forces_differ(asked: Question, stored: Question) -> bool:
 
 
 def _times_differ(asked: Question, stored: Question) -> bool:
-    """The same words, one in another time: who owns it and who owned it, what is it and what was it."""
+    """Returns whether the words are the same but one is in another tense: who owns it, who owned it."""
     if len(asked.words) != len(stored.words):
         return False
     apart = [at for at, (one, other) in enumerate(zip(asked.words, stored.words, strict=True)) if one != other]
@@ -192,19 +192,19 @@ def _times_differ(asked: Question, stored: Question) -> bool:
     ours, theirs = asked.words[at], stored.words[at]
     if not _PAST.isdisjoint({ours, theirs}):
         return not _PRESENT.isdisjoint({ours, theirs})
-    # Behind `I` or where no other verb is, what was done is no adjective: an advanced course.
+    # After a pronoun, or without another verb, a past form is a verb and not an adjective as in `an advanced course`.
     is_verb = asked.vocabulary.isdisjoint(_AUXILIARIES) or asked.words[at - 1] in _SUBJECTS
     return is_verb and _are_times(ours, theirs)
 
 
 def _aspects_differ(asked: Question, stored: Question) -> bool:
-    """The same is done already, and will be: I have paid, I will pay."""
+    """Returns whether one text has done what the other will do: I have paid, I will pay."""
     (ours, our_rest), (theirs, their_rest) = asked.once(_aspect), stored.once(_aspect)
     return {ours, theirs} == {"have", "will"} and our_rest == their_rest
 
 
 def _aspect(question: Question) -> tuple[str, tuple[str, ...]]:
-    """Whether it says have or will, and stems of all other words."""
+    """Returns `have` or `will`, whichever it says, and the stems of all other words; "" if it says both or neither."""
     words = tuple("have" if word == "has" else word for word in question.words)
     said = {"have", "will"}.intersection(words)
     if len(said) != 1:
@@ -219,9 +219,10 @@ def _are_times(one: str, other: str) -> bool:
 
 
 def _modals_differ(asked: Question, stored: Question) -> bool:
-    """The same words but for whether it can, must, should or will be. How it can be done is how it is done.
+    """Returns whether the words are the same but for the modal verb: can, must, should, will.
 
-    What one should or could bring is often the same, and what one can or must bring is not.
+    After a question word only `must` or `need` against `may` counts: what one should bring and what one could bring are
+    often the same, what one can bring and what one must bring are not.
     """
     (ours, our_rest), (theirs, their_rest) = asked.once(_modal), stored.once(_modal)
     if our_rest != their_rest or not ours or not theirs or ours == theirs or {ours, theirs} in _NEARLY:
@@ -230,12 +231,12 @@ def _modals_differ(asked: Question, stored: Question) -> bool:
 
 
 def _is_done(words: Sequence[str]) -> bool:
-    """What can I do, what do I have to do."""
+    """Returns whether it asks what to do: what can I do, what do I have to do."""
     return words[:1] == ("what",) and any(word == "do" for word in words[3:])
 
 
 def _modal(question: Question) -> tuple[str, tuple[str, ...]]:
-    """The first modal verb's kind, "" where there is none, and all other words."""
+    """Returns the kind of the first modal verb and all other words; "" if there is none, or in `How can I …?`."""
     words = question.words
     if words[:1] == ("how",) and _MEASURES.isdisjoint(words[1:2]):
         return "", ()
@@ -250,7 +251,7 @@ def _modal(question: Question) -> tuple[str, tuple[str, ...]]:
 
 
 def _force(question: Question) -> str:
-    """Whether something must be or may be; "" where both or neither, or where it is asked how, what or when."""
+    """Returns whether it asks if something must or may be; "" if both or neither, or after a question word."""
     if question.words[:1] and question.words[0] in _WH:
         return ""
     words = _POLITE.sub(" ", " ".join(question.words)).split()
@@ -260,7 +261,7 @@ def _force(question: Question) -> str:
 
 
 def _tense(question: Question) -> str:
-    """`was` or `will` in the opening words; "" where they say both or neither."""
+    """Returns `was` or `will`, the tense of the opening words; "" if both or neither."""
     opening = question.words[:_OPENING]
     is_past = not _PAST.isdisjoint(opening) or (opening[:1] == ("who",) and _is_past(opening[1:2]))
     is_future = "will" in opening

@@ -1,4 +1,4 @@
-"""Texts that must agree exactly: codes, addresses, quotations and code between backticks."""
+"""Guards for texts that must agree exactly: codes, addresses, quotations and code between backticks."""
 
 import re
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from weft_cache.guards.moments import moments
 from weft_cache.guards.words import Question
 
-# The parts of an address and of a code are bounded as mail and the DNS bound them: every word may begin one, and would
-# be read to its end each time.
+# The parts of addresses and codes have the limits of mail and DNS: every word may begin one, and without a limit the
+# rest would be scanned each time.
 _ADDRESS: Final = re.compile(
     r"\b(?:https?://|www\.)\S+|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w[\w.-]*|\b[\w-]{1,63}\.(?:com|org|net|io|gov|edu)\b"
 )
@@ -28,19 +28,19 @@ _BACKTICKED: Final = re.compile(r"`{1,3}([^`]+)`{1,3}")
 
 
 def codes_differ(asked: Question, stored: Question) -> bool:
-    """Whether each text has an id, a model's name, a file or an address that the other lacks."""
+    """Returns whether each text has an id, a model's name, a file or an address that the other lacks."""
     return _differ(asked.once(_codes), stored.once(_codes))
 
 
 def quotes_differ(asked: Question, stored: Question) -> bool:
-    """Whether both texts quote something, and not the same."""
+    """Returns whether both texts quote something, and each quotes what the other does not say."""
     if _differ(asked.once(_snippets), stored.once(_snippets)):
         return True
     return _has_other_quote(asked, stored) and _has_other_quote(stored, asked)
 
 
 def _has_other_quote(quoting: Question, other: Question) -> bool:
-    """Whether it quotes what the other does not even say."""
+    """Returns whether it quotes something that the other does not even mention."""
     return any(
         quote not in other.once(_quotes) and not other.vocabulary.issuperset(Question.read(quote).words)
         for quote in quoting.once(_quotes)

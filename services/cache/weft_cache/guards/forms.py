@@ -1,4 +1,4 @@
-"""Forms of English words: regular endings, and irregular forms."""
+"""Forms of English words: regular endings and irregular forms."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Final
 
 
 def listed(words: str) -> frozenset[str]:
-    """Returns the words of a list, which are separated by white space."""
+    """Returns the words of a text, separated by white space."""
     return frozenset(words.split())
 
 
@@ -22,14 +22,12 @@ def _irregular() -> Mapping[str, str]:
 
 
 IRREGULAR: Final = _irregular()
-"""Irregular forms, each with the word it is a form of."""
+"""The base word of each irregular form."""
 
 
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
-    """Returns a word without the commonest English endings; good only for telling whether two words are forms of
-    one.
-    """
+    """Returns a word without the most common English endings; good only for comparing forms of one word."""
     word = IRREGULAR.get(word, word)
     for ending, left in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", "e"), ("s", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):

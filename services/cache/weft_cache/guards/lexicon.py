@@ -1,7 +1,7 @@
-"""Words that mean different things when one text has one of them and the other text another.
+"""Words that exclude each other: two texts differ if one has the first and the other the second.
 
-Most are WordNet's (wordnet/, with its licence; `python -m bench.cache_quality.wordnet` derives them); the rest is what
-it lacks: actions of software, words said of two sides, names of products.
+Most are WordNet's (wordnet/, with its licence; `python -m bench.cache_quality.wordnet` derives them). The rest are
+words that it lacks: actions of software, words for two sides, names of products.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from weft_cache.guards.forms import IRREGULAR, listed, stem, wordnet_lines
 
-# Both of a pair in one text is fine: only one text's `buy` against the other's `sell` tells two questions apart.
+# A text may have both words of a pair: only `buy` in one text against `sell` in the other separates them.
 _OPPOSITES: Final = """
 increase reduce|increase cut|raise reduce|grow shrink|expand shrink|add remove|add delete|insert delete|
 create delete|save delete|mute unmute|send receive|gain lose|benefit drawback|benefit risk|before after|
@@ -37,7 +37,7 @@ mother mother_in_law|father father_in_law|sister sister_in_law|brother brother_i
 daughter daughter_in_law|
 little a_lot_of|little lots_of|little plenty_of|few a_lot_of|few lots_of|
 """
-# Of these a phrase is no opposite, but what its words are alone: a little.
+# Phrases without opposites, although their words have some when alone: a little.
 _NO_OPPOSITES: Final = "a_little a_few as_much"
 _SPANS: Final = listed("""
     day week weekend month quarter year morning afternoon evening night season semester term spring summer autumn winter
@@ -82,7 +82,7 @@ _SPELT_OUT: Final = {
     "farther": "far", "farthest": "far", "further": "far", "furthest": "far", "bike": "bicycle",
     "men": "man", "women": "woman", "colour": "color", "grey": "gray",
 }  # fmt: skip
-# WordNet's opposites that are as often said of the same, or are too common to say anything.
+# Words of WordNet's opposites that often mean the same in questions, or are too common to mean anything.
 _LOOSE: Final = listed("""
     some all same other here there come go have lack give take answer question know ignore differ be miss keep
     make break get leave like different one can will do yes no nay much most well let look part end use man about
@@ -101,7 +101,7 @@ _OPPOSED_PREFIXES: Final = (
 )
 _NEGATIVE_PREFIXES: Final = frozenset({"un", "non", "dis", "mis", "anti", "mal"})
 _LEAST_ROOT: Final = 3
-# The prefix of these turns nothing around.
+# Words whose prefix does not negate them.
 _UNTURNED: Final = listed(
     "inflammable invaluable unloose unloosen unravel unthaw inhabitable disgruntled missing mister mistress"
 )
@@ -112,7 +112,7 @@ def _groups(text: str) -> Iterator[list[str]]:
 
 
 def _excluding(groups: Iterable[list[str]]) -> Mapping[str, frozenset[str]]:
-    """Returns for every word the others of its groups."""
+    """Returns, for every word, the other words of its groups."""
     found: dict[str, set[str]] = defaultdict(set)
     for group in groups:
         for word in group:
@@ -131,7 +131,7 @@ def _antonyms() -> Iterator[list[str]]:
 _OPPOSED: Final = _excluding(_groups(_OPPOSED_PREFIXES))
 _LONGEST_PREFIX: Final = max(map(len, _OPPOSED))
 ANTONYMS: Final = _excluding(_antonyms())
-"""The opposites of every listed word."""
+"""The opposites of each listed word."""
 
 
 _KNOWN_PHRASES: Final = [word.replace("_", " ") for word in (*ANTONYMS, *_NO_OPPOSITES.split()) if "_" in word]
@@ -139,12 +139,12 @@ _PHRASES: Final = re.compile(rf"\b(?:{'|'.join(sorted(_KNOWN_PHRASES, reverse=Tr
 
 
 def phrased(words: Sequence[str]) -> list[str]:
-    """Joins listed phrases in the words: in_front_of."""
+    """Returns the words with listed phrases joined: in_front_of."""
     return _PHRASES.sub(lambda found: found[0].replace(" ", "_"), " ".join(words)).split()
 
 
-class Member(NamedTuple):  # made twelve thousand times at start, in less time than a dataclass
-    """A word's place in a family; whatever is a kind of it has its place from `first` to before `end`."""
+class Member(NamedTuple):  # created twelve thousand times at start, and faster than a dataclass
+    """A word's place in a family, `first`; the kinds of it have the places up to, but not including, `end`."""
 
     family: str
     first: int
@@ -172,7 +172,7 @@ def _families() -> Mapping[str, tuple[Member, ...]]:
 
 
 def _ends(depths: Sequence[int]) -> list[int]:
-    """For each line of a tree where the lines end that stand deeper."""
+    """Returns, for each line of a tree, the index after its last deeper line."""
     ends, open_lines = [len(depths)] * len(depths), list[int]()
     for at, depth in enumerate(depths):
         while open_lines and depths[open_lines[-1]] >= depth:
@@ -193,16 +193,16 @@ def _trees() -> Iterator[tuple[str, list[str]]]:
 
 
 FAMILIES: Final = _families()
-"""For every word that names one of a family's kinds, its places in the family."""
+"""Each word's places in the families that it belongs to."""
 
 
 @lru_cache(maxsize=4096)
 def base(word: str) -> str:
-    """Returns the listed word that a word is a form of: near for nearest; for others the stem."""
+    """Returns the listed word that a word is a form of (near for nearest); its stem if there is none."""
     word = _SPELT_OUT.get(word, word)
     if "_" in word:
         return word
-    for known in (FAMILIES, ANTONYMS):  # composed is what composers did, rather than calm
+    for known in (FAMILIES, ANTONYMS):  # families first: `composed` is from `compose` rather than calm
         found = next((form for form in (word, IRREGULAR.get(word, word), *_detached(word)) if form in known), None)
         if found:
             return _SPELT_OUT.get(found, found)
@@ -210,7 +210,7 @@ def base(word: str) -> str:
 
 
 def _detached(word: str) -> Iterator[str]:
-    """What a word may be a regular form of."""
+    """Yields the words that a word may be a regular form of."""
     for ending, put in _DETACHED:
         if word.endswith(ending) and len(word) > len(ending) + 1:
             left = word.removesuffix(ending)
@@ -221,9 +221,7 @@ def _detached(word: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def opposites(word: str) -> frozenset[str]:
-    """Returns what excludes a base form: its listed opposites, and its root behind an opposed prefix or a negative
-    one.
-    """
+    """Returns the words that a base form excludes: listed opposites, and forms with an opposed or negative affix."""
     found = set(ANTONYMS.get(word, ()))
     for size in range(1, min(_LONGEST_PREFIX, len(word) - _LEAST_ROOT) + 1):
         root = word[size:]
@@ -239,7 +237,7 @@ def opposites(word: str) -> frozenset[str]:
 
 
 def are_siblings(one: str, other: str) -> bool:
-    """Returns whether both belong to one family, and neither is a kind of the other nor a synonym for it."""
+    """Returns whether both belong to one family, and neither is a kind or a synonym of the other."""
     ours, theirs = FAMILIES.get(one, ()), FAMILIES.get(other, ())
     pairs = [(mine, its) for mine in ours for its in theirs if mine.family == its.family]
     return bool(pairs) and not any(mine.includes(its) or its.includes(mine) for mine, its in pairs)

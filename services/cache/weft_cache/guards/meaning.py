@@ -1,4 +1,4 @@
-"""Words that reverse a question: a negation, an opposite, another member of a kind."""
+"""Guards for words that reverse a question: a negation, an opposite, another member of a kind."""
 
 import re
 from collections.abc import Mapping
@@ -21,12 +21,12 @@ _TURNED: Final = {
 
 
 def negation_differs(asked: Question, stored: Question) -> bool:
-    """Whether one text denies what the other asserts. `Isn't it …?` asks the same as `Is it …?`."""
+    """Returns whether one text denies what the other asserts. `Isn't it …?` asks the same as `Is it …?`."""
     return asked.once(negations).deny(stored) or stored.once(negations).deny(asked)
 
 
 def opposites_differ(asked: Question, stored: Question) -> bool:
-    """Whether the texts have words that exclude each other in the same place: buy and sell, edible and inedible."""
+    """Returns whether a word of one text excludes a word of the other: buy and sell, edible and inedible."""
     ours, theirs = asked.once(_turned), stored.once(_turned)
     only_ours, only_theirs = ours.keys() - theirs.keys(), theirs.keys() - ours.keys()
     if not only_ours or not only_theirs:
@@ -36,7 +36,7 @@ def opposites_differ(asked: Question, stored: Question) -> bool:
         or _exclude(theirs, only_theirs, ours, only_ours)
         or not asked.once(_particles).isdisjoint(stored.once(_turned_particles))
     )
-    return do_exclude and mirrored(asked, stored) != "than"  # A is bigger than B: B is smaller than A
+    return do_exclude and mirrored(asked, stored) != "than"  # the same: A is bigger than B, B is smaller than A
 
 
 def _exclude(
@@ -46,7 +46,7 @@ def _exclude(
 
 
 def _particles(question: Question) -> frozenset[tuple[str, str]]:
-    """The words such as on and off, each with the stem before it."""
+    """Returns words such as on and off, each with the stem before it, unless the text has the opposite as well."""
     if question.vocabulary.isdisjoint(_TURNED):
         return frozenset()
     pairs = zip(question.words, question.words[1:], strict=False)
@@ -60,8 +60,8 @@ def _turned_particles(question: Question) -> frozenset[tuple[str, str]]:
 
 
 def kinds_differ(asked: Question, stored: Question) -> bool:
-    """Whether the texts are alike but for two members of a kind: a dog and a cat, Monday and Tuesday, kilometres and
-    miles.
+    """Returns whether the texts are alike but for two members of a kind: dog and cat, Monday and Tuesday, kilometres
+    and miles.
     """
     ours, theirs = asked.once(_bases), stored.once(_bases)
     only_ours, only_theirs = ours - theirs, theirs - ours
@@ -71,7 +71,7 @@ def kinds_differ(asked: Question, stored: Question) -> bool:
 
 
 def _bases(question: Question) -> frozenset[str]:
-    """Base forms of the words of matter, without units behind a number: with it they are compared as one."""
+    """Returns base forms of the content words, without units after a number: `numbers_differ` compares those."""
     pairs = zip(("", *question.words), question.words, strict=False)
     return frozenset(
         base(word)
@@ -81,7 +81,7 @@ def _bases(question: Question) -> frozenset[str]:
 
 
 def _turned(question: Question) -> dict[str, bool]:
-    """Base forms of all words, each with whether the text turns it around: not cheap, less cheap."""
+    """Returns base forms of all words, each with whether the text reverses it: not cheap, less cheap."""
     negated, words = question.once(negations).denied, phrased(question.words)
     joined = (
         {base(one + two): False for one, two in _HYPHENATED.findall(question.text.lower())}

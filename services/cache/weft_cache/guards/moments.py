@@ -1,4 +1,4 @@
-"""Times of day and dates, however they are written: 17:00 is 5 pm, and 2024-05-01 is May 1st, 2024."""
+"""Guard for times of day and dates, however they are written: 17:00 is 5 pm, and 2024-05-01 is May 1st, 2024."""
 
 import re
 from collections.abc import Iterable
@@ -64,7 +64,7 @@ _MAY_BE_DATE: Final = re.compile(r"\d[-/.]\d")
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """What of a date is given. In 05/06/2024 which is the month depends on who wrote it."""
+    """The parts of a date that are given. In 05/06/2024 it is ambiguous which number is the month."""
 
     year: int | None
     month: int
@@ -72,7 +72,7 @@ class Date:
     is_ambiguous: bool = False
 
     def may_be(self, other: "Date") -> bool:
-        """Whether both may mean one day, as far as both say."""
+        """Returns whether both may mean the same day, in the parts that both give."""
         if self.year and other.year and self.year % 100 != other.year % 100:
             return False
         if self.is_ambiguous != other.is_ambiguous:
@@ -82,7 +82,7 @@ class Date:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Minutes since midnight, those of them that may be twelve hours later as well, dates, and the text without."""
+    """A text's times in minutes since midnight, those that may be twelve hours later, its dates, and the rest of it."""
 
     clocks: frozenset[int]
     either_half: frozenset[int]
@@ -114,7 +114,7 @@ def _may_tell_time(question: Question) -> bool:
 
 
 def moments_differ(asked: Question, stored: Question) -> bool:
-    """Whether each text gives a time or a date that none of the other's can be."""
+    """Returns whether each text gives a time, or each a date, that matches none of the other's."""
     ours, theirs = asked.once(moments), stored.once(moments)
     return _clocks_differ(ours, theirs) or _dates_differ(ours.dates, theirs.dates)
 
@@ -143,7 +143,7 @@ def _has_other_date(ours: Iterable[Date], theirs: Iterable[Date]) -> bool:
 
 
 def _minutes(match: re.Match[str]) -> tuple[int, bool]:
-    """Minutes since midnight, and whether it may be twelve hours later as well."""
+    """Returns minutes since midnight, and whether it may be twelve hours later as well."""
     if match["name"]:
         return (0 if match["name"].lower() == "midnight" else _HALF_A_DAY), False
     if match["half"]:
@@ -158,7 +158,7 @@ def _minutes(match: re.Match[str]) -> tuple[int, bool]:
 
 
 def _spoken(match: re.Match[str]) -> tuple[int, bool]:
-    """Half past five, seven o'clock, six in the morning."""
+    """Reads times in words as `_minutes` does: half past five, seven o'clock, six in the morning."""
     if match["fraction"]:
         off = 30 if match["fraction"].lower() == "half" else 15
         minutes = _hour(match["near"]) * 60 + (off if match["side"].lower() == "past" else -off)
@@ -204,5 +204,5 @@ def _sound(year: int | None, month: int, day: int) -> Date | None:
 
 
 def _blank(match: re.Match[str]) -> str:
-    """As many spaces: what is behind keeps its place."""
+    """Returns as many spaces, so that the text after it keeps its position."""
     return " " * len(match.group())

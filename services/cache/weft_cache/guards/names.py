@@ -1,4 +1,4 @@
-"""Named things: France is not Spain, and vitamin A is not vitamin B."""
+"""Guard for names: France is not Spain, and vitamin A is not vitamin B."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ _ALIASES: Final = {
 _NO_NAMES: Final = FUNCTION_WORDS - _ALIASES.keys()
 _SENTENCE_END: Final = frozenset('.?!:;\n"“(')
 _SHORT: Final = 3
-# What these name is told apart by a letter behind them: vitamin A, plan B, drive C, blood type O.
+# Words that a letter after them distinguishes: vitamin A, plan B, drive C, blood type O.
 _LETTERED: Final = listed("""
     vitamin plan hepatitis grade type drive class option section team group part appendix exhibit level schedule form
     figure gate terminal platform block building room unit wing channel variable letter column row point player side
@@ -39,12 +39,12 @@ _LETTERED: Final = listed("""
 _PRONOUNS: Final = frozenset("aAiI")
 _TIES_BEFORE: Final = frozenset("'-&._\\")
 _TIES_BEHIND: Final = frozenset("+#'&-")
-_NO_VARIABLES: Final = frozenset("aiurnkstdmowb")  # words, and what chats write for words
+_NO_VARIABLES: Final = frozenset("aiurnkstdmowb")  # words, and abbreviations of words in chats
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name, levelled, and the words before and behind it."""
+    """A normalised name, and the words before and after it."""
 
     word: str
     before: str
@@ -53,16 +53,17 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Letters:
-    """Single letters that surely name something, and all that may."""
+    """The single letters that surely name something, and all that may."""
 
     sure: frozenset[str]
     all: frozenset[str]
 
 
 def names_differ(asked: Question, stored: Question) -> bool:
-    """Whether each text names something that the other does not mention, in the same place or in otherwise alike texts.
+    """Returns whether each text names something that the other does not mention, next to the same word or in otherwise
+    alike texts.
 
-    Only one that names more is left to the verifier: `Trump` and `Donald Trump` are one.
+    If only one text does, the verifier decides: `Trump` and `Donald Trump` are the same.
     """
     if _letters_differ(asked.once(_letters), stored.once(_letters)):
         return True
@@ -86,7 +87,7 @@ def _missing(named: Question, other: Question) -> list[Name]:
         name
         for name in found
         if name.word not in known
-        and not (len(name.word) >= _KIN and name.word[:_KIN] in beginnings)  # India, Indian and Indians are kin
+        and not (len(name.word) >= _KIN and name.word[:_KIN] in beginnings)  # India, Indian, Indians
         and name.word not in other.once(_initials)
     ]
 
@@ -97,19 +98,19 @@ def _slots(names: Iterable[Name]) -> set[tuple[str, str]]:
 
 
 def _known(question: Question) -> tuple[frozenset[str], frozenset[str]]:
-    """All words, levelled, and their beginnings."""
+    """Returns all words, normalised, and their beginnings."""
     known = frozenset(map(_plain, question.words))
     return known, frozenset(word[:_KIN] for word in known)
 
 
 def _initials(question: Question) -> frozenset[str]:
-    """What capitalised words in a row may be abbreviated to."""
+    """Returns what the capitalised words may be abbreviated to."""
     letters = "".join(word[0] for word in question.written if word[0].isupper()).lower()
     return frozenset(letters[at : at + size] for size in range(2, _LONGEST_INITIALS + 1) for at in range(len(letters)))
 
 
 def _names(question: Question) -> tuple[Name, ...]:
-    """Capitalised words. Of a first word nobody knows, and where nearly all are capitalised none stands out."""
+    """Returns the capitalised words, except a sentence's first, which proves nothing; none if it is a headline."""
     if not any(word[0].isupper() and word not in _PRONOUNS for word in question.written[1:]):
         return ()
     words = list(WORD.finditer(question.once(moments).rest))
@@ -121,7 +122,7 @@ def _names(question: Question) -> tuple[Name, ...]:
 
 
 def _is_titled(words: list[re.Match[str]], capitalised: int) -> bool:
-    """Whether a text is written as headlines are."""
+    """Returns whether a text is capitalised like a headline."""
     matter = sum(word.group().lower().partition("'")[0] not in FUNCTION_WORDS for word in words)
     return capitalised > 0.7 * matter if len(words) > 7 else capitalised >= max(matter, 4)
 
@@ -138,7 +139,7 @@ def _named(question: Question, words: list[re.Match[str]], inner: list[int]) -> 
 
 
 def _counts(question: Question, word: str, start: int) -> bool:
-    """Whether a word is a number, spelt out or Roman."""
+    """Returns whether a word is a number, spelt out or Roman."""
     if word in NUMBER_WORDS:
         return True
     return ROMAN_LETTERS.issuperset(word) and start in question.once(numbers).numerals
@@ -155,7 +156,7 @@ def _begins_a_sentence(text: str, words: list[re.Match[str]], at: int) -> bool:
 
 
 def _letters(question: Question) -> Letters:
-    """Single letters that name something: vitamin A, plan B, C:, solve for x."""
+    """Returns the single letters that name something: vitamin A, plan B, C:, solve for x."""
     text = question.text
     singles = {word for word in question.written if len(word) == 1}
     if not singles or (singles <= _PRONOUNS and question.vocabulary.isdisjoint(_LETTERED)):
@@ -171,7 +172,7 @@ def _letters(question: Question) -> Letters:
 
 
 def _stands_alone(text: str, letter: re.Match[str]) -> bool:
-    """A single letter that is no part of C++, T-shirt, U.S. or AT&T, nor an initial: George W. Bush is so without."""
+    """Returns whether a single letter is not part of C++, T-shirt, U.S. or AT&T, nor an initial: George W. Bush."""
     start, end = letter.span()
     if end - start > 1 or not letter.group().isalpha() or text[start - 1 : start] in _TIES_BEFORE:
         return False
@@ -181,7 +182,9 @@ def _stands_alone(text: str, letter: re.Match[str]) -> bool:
 
 
 def _surely_names(text: str, letter: re.Match[str], before: re.Match[str] | None) -> bool:
-    """Behind a word that letters tell apart, as a capital, or where no chat writes it for a word."""
+    """Returns whether a letter surely names something: it follows a word that letters distinguish, is a capital, or is
+    not written for a word in chats.
+    """
     if before is not None and len(before.group()) > 1 and not text[before.end() : letter.start()].strip(" :-"):
         return True
     written = letter.group()

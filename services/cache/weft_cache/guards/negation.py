@@ -1,4 +1,4 @@
-"""What a text denies: the words after a `not`, a `without`, an `unable`, as far as the negation reaches."""
+"""Finds what a text denies: the words after `not`, `without` or `unable`, as far as the negation reaches."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ _NEGATORS: Final = listed("""
     seldom fail fails failed failing lack lacks lacked lacking refuse refuses refused decline declines declined
     unless incapable non
     """)
-# These deny only what stands in the form in -ing, or behind `from`: how to stop smoking is not how to stop a train.
+# These deny only a word in -ing or after `from`: to stop smoking denies smoking, to stop a train does not deny it.
 _CEASING: Final = listed(
     "stop stops stopped stopping quit quits quitting avoid avoids avoided avoiding prevent prevents prevented "
     "preventing"
@@ -43,10 +43,10 @@ _FARTHEST: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """The stems that are denied, and those that may be denied with them.
+    """The stems that are denied (`denied`), and those that may be denied with them (`shadow`).
 
-    A `mild` one asks the same with and without it: `Can't I …?`, `Isn't it …?`. Of what somebody `ceases` the other
-    text may speak in another way: give up smoking.
+    If `mild`, the question asks the same without the negation: `Can't I …?`, `Isn't it …?`. If it `ceases` something,
+    the other text may say so in other words: give up smoking.
     """
 
     denied: frozenset[str]
@@ -57,14 +57,14 @@ class Negation:
 
 @dataclass(frozen=True, slots=True)
 class Negations:
-    """All negations of a text: the stems that they deny, and those that they may reach."""
+    """All negations of a text, the stems that they deny, and those that they may reach."""
 
     all: tuple[Negation, ...]
     denied: frozenset[str]
     shadow: frozenset[str]
 
     def deny(self, asserting: Question) -> bool:
-        """Whether one denies what the other text asserts."""
+        """Returns whether one of them denies what the other text asserts."""
         return any(
             negation.denied <= asserting.subjects
             and negation.denied.isdisjoint(asserting.once(negations).shadow)
@@ -75,13 +75,13 @@ class Negations:
 
 
 def _ceases(question: Question) -> bool:
-    """Whether it speaks of an end in some way. `Keep from` does so, `keep` alone does not."""
+    """Returns whether it speaks of ending something in any words. `Keep from` does, `keep` alone does not."""
     vocabulary = question.vocabulary
     return not vocabulary.isdisjoint(_CEASED) and ("from" in vocabulary or not vocabulary & _CEASED <= _KEEPING)
 
 
 def negations(question: Question) -> Negations:
-    """Returns what a text denies; negations that deny nothing (`or not`, `why not`) are left out."""
+    """Returns a text's negations, without those that deny nothing (`or not`, `why not`)."""
     found = () if question.vocabulary.isdisjoint(_DENYING) else tuple(_spoken(question.words))
     found += tuple(_affixed(question))
     denied = frozenset[str]().union(*(negation.denied for negation in found))
@@ -96,7 +96,7 @@ def _spoken(words: Sequence[str]) -> Iterator[Negation]:
             continue
         start, is_odd = at + 1, True
         while start < len(words) and (words[start] in _NEGATORS or words[start] == "to"):
-            is_odd ^= words[start] != "to"  # never fail to: two negations are none
+            is_odd ^= words[start] != "to"  # never fail to: two negations cancel out
             start += 1
         reach = _reach(words, start)
         if reach and is_odd:
@@ -115,13 +115,13 @@ def _negates(words: Sequence[str], at: int) -> bool:
     if word not in _NEGATORS or not following or following in _NO_OBJECT:
         return False
     before = words[at - 1] if at else ""
-    if word == "no":  # "No, …" answers, "No. 5" counts
+    if word == "no":  # not the answer "No, …" nor the number "No. 5"
         return at > 0 and not following.isdigit() and before not in _NO_OBJECT
-    return before not in {"or", "and"}  # a peninsula and not a continent
+    return before not in {"or", "and"}  # no negation of the question: a peninsula and not a continent
 
 
 def _reach(words: Sequence[str], start: int) -> frozenset[str]:
-    """The first words of matter in a row."""
+    """Returns the stems of the first content words in a row."""
     stems: list[str] = []
     for word in words[start : start + _FARTHEST]:
         if word in _BREAKS or len(stems) == _LONGEST_REACH:

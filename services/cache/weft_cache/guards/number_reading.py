@@ -1,4 +1,4 @@
-"""Reads numbers: in figures, in words, in Roman numerals, with the scale and the unit that belong to them."""
+"""Reads numbers in figures, words or Roman numerals, each with its scale and unit."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,9 @@ _TOUCHING: Final = frozenset({"x", "s", "m", "ms", "l", "h", "w", "d", "px"})
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number as written, its unit's dimension ("" without a unit) and what it comes to there; its neighbours."""
+    """A number as written, its unit's dimension ("" without a unit), its value in that dimension, and the words around
+    it.
+    """
 
     raw: float | str
     dimension: str
@@ -44,14 +46,14 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The amounts of a text, and where in it its Roman numerals stand."""
+    """The amounts in a text, and the positions of its Roman numerals."""
 
     amounts: tuple[Amount, ...]
     numerals: frozenset[int]
 
 
 def numbers(question: Question) -> Numbers:
-    """Returns the numbers of a text, without its times and dates."""
+    """Returns the numbers in a text, without its times and dates."""
     if not _may_count(question):
         return Numbers((), frozenset())
     text = question.once(moments).rest
@@ -64,12 +66,12 @@ def _may_count(question: Question) -> bool:
         return True
     if any(word != "i" and ROMAN_LETTERS.issuperset(word) for word in question.vocabulary):
         return True
-    words = question.words  # an I behind a word of matter may be a numeral
+    words = question.words  # an I after a content word may be a numeral
     return "i" in words and any(word == "i" and before not in FUNCTION_WORDS for before, word in pairwise(words))
 
 
 class _Reader:
-    """Reads tokens from left to right: each is the text, where it begins and where it ends."""
+    """Reads tokens from left to right; each is its text, start and end."""
 
     def __init__(self, tokens: Sequence[tuple[str, int, int]]) -> None:
         self._tokens = tokens
@@ -91,7 +93,7 @@ class _Reader:
         return self._lower[at] if 0 <= at < len(self._lower) else ""
 
     def _touches(self, at: int) -> bool:
-        """Whether a token follows the one before without a space."""
+        """Returns whether a token follows the one before without a space."""
         return 0 < at < len(self._tokens) and self._tokens[at - 1][2] == self._tokens[at][1]
 
     def _figure(self, at: int) -> tuple[float | str, int] | None:
@@ -115,11 +117,11 @@ class _Reader:
         return -value, end
 
     def _goes_on(self, at: int) -> bool:
-        """Whether what stands there is of the same date or code: 3/4/2020."""
+        """Returns whether the token continues a date or code: 3/4/2020."""
         return self._touches(at) and (self._word(at).isalnum() or self._word(at) in {"/", "-"})
 
     def _is_code(self, at: int) -> bool:
-        """Whether letters touch the figures that are no unit: AB-1234, E404, 2pac."""
+        """Returns whether letters that are not a unit touch the figures: AB-1234, E404, 2pac."""
         before = self._word(at - 1)
         if self._touches(at) and (before.isalpha() or before == "_") and before not in CURRENCIES:
             return True
@@ -135,7 +137,7 @@ class _Reader:
         return before in {"minus", "negative"} and not self._may_subtract(at - 2)
 
     def _may_subtract(self, at: int) -> bool:
-        """Whether a number stands before `minus`."""
+        """Returns whether the token is a number, so that a `minus` after it subtracts."""
         return self._word(at)[:1].isdecimal() or self._word(at) in CARDINALS
 
     def _spelt(self, at: int) -> tuple[float | str, int] | None:
@@ -163,7 +165,7 @@ class _Reader:
         return -number if is_negative else number, end
 
     def _of_one(self, at: int, following: str) -> tuple[float | str, int] | None:
-        """A dozen, a hundred, a third of."""
+        """Reads a number that begins with an article: a dozen, a hundred, a third of."""
         if following in SCALES and following != "k":
             return 1, at + 1
         if following in PARTS and self._word(at + 2) == "of":
@@ -181,7 +183,7 @@ class _Reader:
         return before in {"a", "per", "each", "every", "split", "one"} or before.isdecimal()
 
     def _compound(self, at: int) -> tuple[int, int]:
-        """Twenty-five, one hundred and five, the twenty-first: the number and where it ends."""
+        """Returns a number of several words and where it ends: twenty-five, one hundred and five, twenty-first."""
         number, at = self._below_hundred(at)
         if self._word(at) != "hundred" or not number:
             return number, at
@@ -215,7 +217,7 @@ class _Reader:
         return roman_value(word), at + 1
 
     def _measured(self, number: float | str, start: int, end: int) -> tuple[Amount, int]:
-        """The amount with the scale and the unit around the number, and where it ends."""
+        """Returns the number's amount, with the scale and the unit around it, and where it ends."""
         currency = CURRENCIES.get(self._word(start - 1)) or (
             CURRENCIES.get(self._word(start - 2)) if self._word(start - 1) == "." else None
         )
@@ -238,7 +240,7 @@ class _Reader:
         return MONEY_SCALES.get(word, 0) if currency and self._touches(at) else 0
 
     def _unit(self, at: int) -> tuple[str, float, int]:
-        """The dimension of a unit, its size there and where it ends; nothing where there is none."""
+        """Returns a unit's dimension, its size in that dimension and where it ends; "" and 1 if there is no unit."""
         if self._word(at) in {"-", "\u00b0"} or self._word(at) in {"degree", "degrees"}:
             at += 1
         word = self._word(at)
@@ -257,12 +259,12 @@ class _Reader:
 
 
 def _may_follow(word: str) -> bool:
-    """Whether letters that touch a number belong to it."""
+    """Returns whether letters that touch a number belong to it."""
     return word in _ORDINAL_ENDINGS or word in SCALES or word in MONEY_SCALES or word in _TOUCHING or bool(unit(word))
 
 
 def _value(written: str) -> float | str:
-    """1,000 and 1000 and 1000.0 are one number; 3.10 and 3.1 are two, as versions are."""
+    """Returns a number's value, or its text if that matters: 1,000 equals 1000.0, but version 3.10 is not 3.1."""
     whole = re.sub(r"\.0+$", "", written) if written.count(".") == 1 else written
     if re.fullmatch(r"\d{1,3}(?:,\d{2,3})*(?:\.\d+)?", whole):
         whole = whole.replace(",", "")

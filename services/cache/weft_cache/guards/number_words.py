@@ -31,4 +31,4 @@ MONEY_SCALES: Final = {"m": 10**6, "b": 10**9}
 NUMBER_WORDS: Final = frozenset(
     {*CARDINALS, *ORDINALS, *MULTIPLES, "half", "dozen", "hundred", "thousand", "million", "billion", "lakh", "crore"}
 )
-"""What makes a text worth reading for numbers, and is no name when it is capitalised."""
+"""Words that make a text worth reading for numbers, and that are not names when capitalised."""

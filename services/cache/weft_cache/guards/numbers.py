@@ -1,7 +1,7 @@
-"""Amounts, counts, years and places in an order: each text has one that the other lacks.
+"""Guard for amounts, counts, years and ordinals: each text has one that the other lacks.
 
-That only one text has a number tells little (`lose weight`, `lose 10 kilos`): of Quora's TRAIN pairs with one other
-word at most 61 % differ where one has a number, and 54 % where none has. It is left to the verifier.
+That only one text has a number says little (`lose weight`, `lose 10 kilos`): of Quora's TRAIN pairs that differ in at
+most one word, 61 % ask different things if one has a number, and 54 % if neither has. The verifier decides those.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from weft_cache.guards.words import Question, are_alike
 
 
 def numbers_differ(asked: Question, stored: Question) -> bool:
-    """Whether each text has an amount that the other lacks, of the same thing or in otherwise alike texts."""
+    """Returns whether each text has an amount that the other lacks, of the same thing or in otherwise alike texts."""
     ours, theirs = asked.once(numbers).amounts, stored.once(numbers).amounts
     if not ours or not theirs:
         return False
@@ -23,7 +23,7 @@ def numbers_differ(asked: Question, stored: Question) -> bool:
 
 
 def _unmatched(ours: Sequence[Amount], theirs: Sequence[Amount]) -> tuple[list[Amount], list[Amount]]:
-    """What of each the other lacks. How often a number comes counts only where both texts have as many."""
+    """Returns the amounts of each that the other lacks. Repetitions count only if both texts have as many amounts."""
     if len(ours) != len(theirs):
         ours, theirs = (list({amount.key: amount for amount in side}.values()) for side in (ours, theirs))
     left, right = _without(ours, theirs), _without(theirs, ours)
@@ -40,14 +40,14 @@ def _without(ours: Iterable[Amount], theirs: Iterable[Amount]) -> list[Amount]:
 
 
 def _without_bare(ours: Iterable[Amount], theirs: Iterable[Amount]) -> list[Amount]:
-    """Without those that differ from one of the others only in that one of both has a unit."""
+    """Returns our amounts without those that equal one of theirs except that only one of the two has a unit."""
     bare = {amount.raw for amount in theirs if not amount.dimension}
     measured = {amount.raw for amount in theirs if amount.dimension}
     return [amount for amount in ours if amount.raw not in (bare if amount.dimension else bare | measured)]
 
 
 def _slots(amounts: Iterable[Amount]) -> set[tuple[str, str]]:
-    """What each is an amount of: its unit's dimension, the word before it and the word behind it."""
+    """Returns what each amount measures: its unit's dimension, and the words before and after it."""
     found = [
         slot
         for amount in amounts

@@ -1,4 +1,4 @@
-"""Who does what to whom: the same words in other roles ask something else."""
+"""Guard for who does what to whom: the same words in other roles ask something else."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,24 +18,24 @@ _ROLE_WORDS: Final = """
     to from by than before after over under into onto with without for of in on at against about above below
 """
 _ROLES: Final = listed(_ROLE_WORDS)
-# On both sides of these stands something else in kind; beside `with` and `against` only where the verb says so.
+# Swapping the two sides of these changes the meaning; for `with` and `against` it depends on the verb.
 _SIDED: Final = _ROLES - {"with", "against"}
-# What is around these may as well be one compound: problems of motion, motion problems.
+# The words around these may also form a compound: problems of motion, motion problems.
 _LOOSE: Final = frozenset({"of", "for", "in", "on", "at"})
 _DIRECTED: Final = listed("to from by than before after over under into onto above below")
 _EXCHANGES: Final = frozenset({"replac", "substitut", "chang", "swap", "overwrit", "overrid"})
 _FAR_IS: Final = listed("is are was from away apart")
 _DISTANT: Final = listed("from to between in of is")
-# Between the same two words, each of these says something else.
+# Between the same two words, each of these means something else.
 _TELLING: Final = listed("to from about by after until since behind against during")
 _PASSED_OVER: Final = listed("a an the my your his her i you he she we they it")
 _MOST_PARTS: Final = 16
 
 
 def roles_differ(asked: Question, stored: Question) -> bool:
-    """Whether the words are nearly the same, but two changed places: from A to B, and from B to A.
+    """Returns whether the words are nearly the same but play other roles: from A to B, and from B to A.
 
-    Around `and`, `or` and `between` the order does not matter; nor does it when a whole part moved.
+    The order does not matter around `and`, `or` and `between`, nor if a whole part moved.
     """
     if voices_differ(asked, stored) or _go_another_way(asked, stored) or _exchange_signs(asked, stored):
         return True
@@ -59,7 +59,7 @@ def _change_places(asked: Question, stored: Question) -> bool:
 
 
 def _asks_how_far(question: Question) -> bool:
-    """Whether it asks for a distance, which is as long either way."""
+    """Returns whether it asks for a distance, which is the same in both directions."""
     words = question.words
     triples = zip(("", *words), words, (*words[1:], ""), strict=False)
     return any(
@@ -71,7 +71,7 @@ def _asks_how_far(question: Question) -> bool:
 
 
 def _are_all_of(asked: Question, stored: Question) -> bool:
-    """Are all squares rectangles, are all rectangles squares: two words behind `be`, and nothing between."""
+    """Returns whether two words after `be` changed places: are all squares rectangles, are all rectangles squares."""
     ours, theirs = ([word for word in question.matter if word not in _SHARES] for question in (asked, stored))
     return (
         len(ours) == 2
@@ -86,20 +86,20 @@ def _are_all_of(asked: Question, stored: Question) -> bool:
 
 def _are_exchanged(asked: Question, stored: Question, shared: frozenset[str]) -> bool:
     if len(asked.vocabulary ^ stored.vocabulary) > _MOST_OTHER_WORDS:
-        return False  # put differently as well, as in the passive voice: that is the verifier's to judge
+        return False  # also worded differently, as in the passive voice: the verifier decides
     exchanged = _exchanged(_only(asked.matter, shared), _only(stored.matter, shared))
     return bool(exchanged) and not (_are_joined(asked, exchanged) and _are_joined(stored, exchanged))
 
 
 def _are_joined(question: Question, exchanged: frozenset[str]) -> bool:
-    """Whether an `and` or an `or` stands between what was exchanged."""
+    """Returns whether an `and` or an `or` is between the exchanged words."""
     words = question.words
     places = [at for at, word in enumerate(words) if word not in FUNCTION_WORDS and stem(word) in exchanged]
     return not _JOINING.isdisjoint(words[places[0] : places[-1]])
 
 
 def mirrored(asked: Question, stored: Question) -> str:
-    """The preposition whose two sides changed places, as in `list to tuple` and `tuple to list`; "" where none did."""
+    """Returns the preposition whose two sides changed places: `list to tuple`, `tuple to list`; "" if there is none."""
     ours, theirs = asked.once(_sides), stored.once(_sides)
     exchanges = not _EXCHANGES.isdisjoint(asked.subjects & stored.subjects)
     for role, *sides in (found for found in ours if found not in theirs):
@@ -119,7 +119,7 @@ def _are_crossed(
 
 
 def _sides(question: Question) -> tuple[tuple[str, frozenset[str], frozenset[str]], ...]:
-    """The first prepositions, each with the words of matter that stand around it in a row."""
+    """Returns the first prepositions, each with the content words directly before and after it."""
     if question.vocabulary.isdisjoint(_ROLES):
         return ()
     roles = _SIDED if _EXCHANGES.isdisjoint(question.subjects) else _ROLES
@@ -138,20 +138,20 @@ def _sides(question: Question) -> tuple[tuple[str, frozenset[str], frozenset[str
 
 
 def _compared_the_other_way(asked: Question, stored: Question) -> bool:
-    """A is bigger than B, and B is smaller than A."""
+    """Returns whether an opposite makes up for the other order: A is bigger than B, B is smaller than A."""
     ours, theirs = ({base(word) for word in question.words} for question in (asked, stored))
     return any(not opposites(word).isdisjoint(theirs - ours) for word in ours - theirs)
 
 
 def _go_another_way(asked: Question, stored: Question) -> bool:
-    """Another preposition stands between the same two words: travel to Cuba and from Cuba, by Friday and after it."""
+    """Returns whether another preposition is between the same two words: travel to Cuba and travel from Cuba."""
     if not are_alike(asked, stored) or (asked.once(_asks_how_far) and stored.once(_asks_how_far)):
         return False
     return disagree(asked.once(_ways), stored.once(_ways), set.isdisjoint)
 
 
 def _ways(question: Question) -> dict[tuple[str, str], set[str]]:
-    """The words before and behind telling prepositions, with these."""
+    """Returns the telling prepositions, by the words before and after them."""
     found: dict[tuple[str, str], set[str]] = {}
     for before, word, behind in zip(question.words, question.words[1:], question.words[2:], strict=False):
         if word in _TELLING:
@@ -160,7 +160,7 @@ def _ways(question: Question) -> dict[tuple[str, str], set[str]]:
 
 
 def _exchange_signs(asked: Question, stored: Question) -> bool:
-    """The same words, but figures or single letters changed places: 5 - 3 and 3 - 5, f(x, y) and f(y, x)."""
+    """Returns whether only numbers or single letters changed places: 5 - 3 and 3 - 5, f(x, y) and f(y, x)."""
     if len(asked.words) != len(stored.words) or not _EVEN.isdisjoint(asked.vocabulary):
         return False
     apart = [pair for pair in zip(asked.words, stored.words, strict=True) if pair[0] != pair[1]]
@@ -169,7 +169,7 @@ def _exchange_signs(asked: Question, stored: Question) -> bool:
 
 
 def _trade_roles(asked: Question, stored: Question) -> bool:
-    """A word stands behind the preposition that in the other text another shared word stands behind."""
+    """Returns whether the words after two prepositions changed places: from A to B, to A from B."""
     ours, theirs = asked.once(_by_role), stored.once(_by_role)
     return any(
         ours[role] != theirs[role] and ours[role] in theirs.values() and theirs[role] in ours.values()
@@ -178,7 +178,7 @@ def _trade_roles(asked: Question, stored: Question) -> bool:
 
 
 def _by_role(question: Question) -> dict[str, str]:
-    """For every preposition of a direction the first word of matter behind it."""
+    """Returns, for every preposition of direction, the first content word after it."""
     found: dict[str, str] = {}
     role = ""
     for word in question.words:
@@ -191,14 +191,14 @@ def _by_role(question: Question) -> dict[str, str]:
 
 
 def _only(words: tuple[str, ...], shared: frozenset[str]) -> list[str]:
-    """The shared words in order, each once."""
+    """Returns the shared words in order, each once."""
     return [word for word in dict.fromkeys(words) if word in shared]
 
 
 def _exchanged(ours: list[str], theirs: list[str]) -> frozenset[str]:
-    """Two parts that changed places and what stands between, if one order is the other but for that.
+    """Returns two parts that changed places and the words between them; nothing if the orders differ otherwise, too.
 
-    No word comes twice.
+    Each list has every word once.
     """
     apart = [place for place, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other]
     if not apart:
@@ -207,6 +207,6 @@ def _exchanged(ours: list[str], theirs: list[str]) -> frozenset[str]:
     ours, theirs = ours[first:last], theirs[first:last]
     back, front = len(ours) - ours.index(theirs[0]), len(theirs) - theirs.index(ours[0])
     if back + front >= len(ours):
-        return frozenset()  # one part moved, nothing stands between
+        return frozenset()  # one part moved: there is nothing between the two
     is_exchange = ours == theirs[-front:] + theirs[back:-front] + theirs[:back]
     return frozenset(ours) if is_exchange else frozenset()

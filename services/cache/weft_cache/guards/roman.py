@@ -1,4 +1,4 @@
-"""Roman numerals: what looks like one, and whether it is one where it stands."""
+"""Roman numerals: whether a word looks like one, and whether it is one in its context."""
 
 import re
 from itertools import pairwise
@@ -20,12 +20,12 @@ _SIZES: Final = frozenset({"xl", "xxl", "lv", "li"})
 
 
 def may_be_roman(word: str) -> bool:
-    """Whether a word in lower case is a well-formed numeral up to 89."""
+    """Returns whether a word in lower case is a well-formed numeral up to 89."""
     return word[0] in _VALUES and _NUMERAL.fullmatch(word) is not None
 
 
 def is_numeral(written: str, before: str, behind: str) -> bool:
-    """Whether it is one behind that word, and before this in lower case: World War I, but not London I."""
+    """Returns whether a word is a numeral between these two, `behind` in lower case: World War I, not London I am."""
     word = written.lower()
     if word == "i" and behind in _SPEAKERS_VERBS:
         return False
@@ -37,6 +37,6 @@ def is_numeral(written: str, before: str, behind: str) -> bool:
 
 
 def roman_value(numeral: str) -> int:
-    """The number that a numeral in lower case stands for."""
+    """Returns the value of a numeral in lower case."""
     values = [_VALUES[letter] for letter in numeral]
     return sum(-value if value < following else value for value, following in pairwise([*values, 0]))

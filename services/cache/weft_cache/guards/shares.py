@@ -1,4 +1,4 @@
-"""Quantity: all and some, both and either, A and B or one of the two, as good as and better than."""
+"""Guard for quantities: all and some, both and either, A and B or one of the two, as good as and better than."""
 
 from typing import Final
 
@@ -14,7 +14,9 @@ _JOINING: Final = frozenset({"and", "or"})
 
 
 def shares_differ(asked: Question, stored: Question) -> bool:
-    """Of the same things all are meant and some, or two together and one of both; or as much of it and more."""
+    """Returns whether one text means all and the other some, or one means two things together and the other either, or
+    one asks for as much and the other for more.
+    """
     if not are_alike(asked, stored):
         return False
     return _parts_differ(asked, stored) or _joined_differ(asked, stored) or _degrees_differ(asked, stored)
@@ -25,7 +27,7 @@ def _parts_differ(asked: Question, stored: Question) -> bool:
 
 
 def _wholes(question: Question) -> dict[str, bool]:
-    """Of what it speaks of all (True), or of most or some. `Most` may only make a superlative."""
+    """Returns the words after a quantifier, with whether it means all (True), or most, some or none (False)."""
     if question.vocabulary.isdisjoint(_SHARES):
         return {}
     found: dict[str, bool] = {}
@@ -40,14 +42,14 @@ def _wholes(question: Question) -> dict[str, bool]:
 
 
 def _joined_differ(asked: Question, stored: Question) -> bool:
-    """A and B, A or B. Where it is asked which of the two, both say the same."""
+    """Returns whether one text joins words by `and`, the other by `or`. If it is asked which, both mean the same."""
     if _JOINING.isdisjoint(asked.vocabulary) or not _CHOOSING.isdisjoint(asked.vocabulary | stored.vocabulary):
         return False
     return disagree(asked.once(_joined), stored.once(_joined))
 
 
 def _joined(question: Question) -> dict[tuple[str, str], str]:
-    """The words that an `and` or an `or` joins, articles apart."""
+    """Returns the pairs of words that an `and` or an `or` joins, without articles, and which of the two it is."""
     words = [word for word in question.words if word not in _BETWEEN]
     return {
         (stem(before), stem(behind)): word
@@ -61,7 +63,7 @@ def _degrees_differ(asked: Question, stored: Question) -> bool:
 
 
 def _degree(question: Question) -> str:
-    """Whether it asks for as much or for more; "" where for both or neither."""
+    """Returns whether it asks for as much (`as`) or for more (`than`); "" if both or neither."""
     words = question.words
     is_more = "than" in words
     is_as_much = any(one == "as" == other for one, other in zip(words, words[2:], strict=False))

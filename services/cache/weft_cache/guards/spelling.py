@@ -1,4 +1,4 @@
-"""Differences that the embedder does not see: accents and capitals."""
+"""Guard for differences that the embedder does not see: accents and capitals."""
 
 import unicodedata
 from itertools import pairwise
@@ -8,24 +8,23 @@ from weft_cache.guards.forms import listed, wordnet_lines
 from weft_cache.guards.words import WORD, Question, are_alike, disagree
 
 _ACRONYMS: Final = frozenset({"add", "aids", "in", "it", "me", "or", "us", "who"})
-"""In capitals they stand for something else: a country, an illness, a field of work."""
+"""Words that mean something else in capitals: a country, an illness, a field of work."""
 
 _UNITS: Final = frozenset({"kb", "mb", "gb", "tb", "kbps", "mbps", "gbps", "mw"})
-"""Their capitals tell bits from bytes, and a thousandth from a million."""
+"""Units whose capitals distinguish bits from bytes, and a thousandth from a million."""
 _FIGURES: Final = "0123456789"
 _LEAST_FUNCTION: Final = 5
 _MOST_CAPITALS: Final = 0.5
 _SENTENCE_END: Final = frozenset('.?!:;\n"“(')
 _LETTERED: Final = listed("constant variable symbol unit letter formula equation")
-"""Beside these words a capital letter is not the small one: G and g."""
+"""In texts with these words a capital letter differs from the small one: G and g."""
 HOMONYMS: Final = frozenset(wordnet_lines("homonyms.txt"))
 """Names that are common words, too: Turkey, Polish, March."""
 
 
 def spelling_differs(asked: Question, stored: Question) -> bool:
-    """Whether a shared word has other accents, or is an acronym in one text and a plain word in the other.
-
-    Or capitals within a code, or of a unit, are others, and none of both was typed without.
+    """Returns whether a shared word has other accents, is an acronym or a name in one text only, or has other capitals
+    in a code or unit, unless it was typed without any; or whether two functions differ by an S.
     """
     if _accents_differ(asked, stored) or _acronyms_differ(asked, stored) or _capitals_differ(asked, stored):
         return True
@@ -33,16 +32,16 @@ def spelling_differs(asked: Question, stored: Question) -> bool:
 
 
 def _names_differ(asked: Question, stored: Question) -> bool:
-    """A word that is a name in the one and a common word in the other, where both are written as sentences are."""
+    """Returns whether a word is a name in one text and a common word in the other, if both use capitals normally."""
     if not are_alike(asked, stored):
         return False
     return disagree(asked.once(_cased), stored.once(_cased))
 
 
 def _cased(question: Question) -> dict[str, bool]:
-    """Words that may be names or not, with whether each is capitalised; of a first word nobody knows.
+    """Returns the words that may be names, each with whether it is capitalised, without the first word of a sentence.
 
-    Nothing where capitals say nothing: there are none elsewhere, or most words have one.
+    Empty if capitals mean nothing in the text: there are none elsewhere, or most words have one.
     """
     text, words = question.text, list(WORD.finditer(question.text))
     capitals = sum(word.group()[0].isupper() for word in words if word.group() != "I")
@@ -63,7 +62,7 @@ def _cased(question: Question) -> dict[str, bool]:
 
 
 def _functions_differ(asked: Question, stored: Question) -> bool:
-    """Functions that are one but for an S behind them: SUMIF and SUMIFS."""
+    """Returns whether two function names differ only in a final S: SUMIF and SUMIFS."""
     ours, theirs = asked.once(_functions), stored.once(_functions)
     only_ours, only_theirs = ours - theirs, theirs - ours
     return any({word + "S", word.removesuffix("S")} & only_theirs for word in only_ours)
@@ -83,7 +82,7 @@ def _accents_differ(asked: Question, stored: Question) -> bool:
 
 
 def _acronyms_differ(asked: Question, stored: Question) -> bool:
-    if asked.vocabulary == stored.vocabulary:  # the same question, typed without capitals
+    if asked.vocabulary == stored.vocabulary:  # the same question, one typed without capitals
         return False
     ours, theirs = asked.once(_acronyms), stored.once(_acronyms)
     return bool((ours - theirs) & stored.vocabulary or (theirs - ours) & asked.vocabulary)
@@ -100,7 +99,7 @@ def _capitals_differ(asked: Question, stored: Question) -> bool:
 
 
 def _capitals(question: Question) -> dict[str, set[str]]:
-    """The codes and units with capitals of their own, as written, by what they are without."""
+    """Returns the codes and units with distinctive capitals, as written, by their lower case."""
     if question.text.istitle():  # every word has one
         return {}
     found: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""Operators, signs and pictures: == is not ===, ∑ is not ∫, and one flag is not another."""
+"""Guard for operators, signs and pictures: == is not ===, ∑ is not ∫, and one flag is not another."""
 
 import re
 import unicodedata
@@ -26,15 +26,15 @@ _GROUP: Final = re.compile(r"\(([^()]*)\)")
 _COMPUTES: Final = re.compile(r"\w\s*[-+*/^%&|<>=]+\s*\w|\b\w (?:and|or|xor) \w\b")
 _DRAWN: Final = frozenset({"So", "Sm", "Sc"})
 _MEANINGLESS: Final = frozenset("°©®™+<>=|~^$¢")
-# They stand for a word, too.
+# These also stand for a word.
 _AND: Final = frozenset("&+")
 _FLAG_LETTERS: Final = range(0x1F1E6, 0x1F200)
 _TAGS: Final = re.compile("[\U000e0020-\U000e007e]*")
-"""Letters that nobody sees behind a black flag: they say of which region it is."""
+"""Invisible letters after a black flag, which name its region."""
 
 
 def symbols_differ(asked: Question, stored: Question) -> bool:
-    """Whether each text has an operator, a sign or a picture that the other lacks."""
+    """Returns whether each text has an operator, a sign or a picture that the other lacks."""
     if _grouped_differ(asked.text, stored.text):
         return True
     ours, theirs = asked.once(symbols), stored.once(symbols)
@@ -43,7 +43,7 @@ def symbols_differ(asked: Question, stored: Question) -> bool:
 
 
 def _grouped_differ(asked: str, stored: str) -> bool:
-    """Parentheses stand elsewhere in the same formula: (2 + 3) * 4 and 2 + 3 * 4, not (a or b) and not a or b."""
+    """Returns whether the parentheses of the same formula differ: (2 + 3) * 4, 2 + 3 * 4; not (a or b), not a or b."""
     if ("(" in asked) + ("(" in stored) == 0:
         return False
     ours, theirs = ("".join(text.lower().split()) for text in (asked, stored))
@@ -62,7 +62,7 @@ def symbols(question: Question) -> frozenset[str]:
 
 
 def _drawn(text: str) -> list[str]:
-    """Emoji, mathematical signs, currency signs that stand before no amount; flags are two letters each."""
+    """Returns emoji, mathematical signs, and currency signs without an amount; flags are two letters each."""
     found: list[str] = []
     letter = ""
     for place, character in enumerate(text):

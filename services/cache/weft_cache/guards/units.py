@@ -1,4 +1,4 @@
-"""Units that a number may be an amount of: what dimension each measures, and how much of it."""
+"""Units of numbers: the dimension that each measures, and its size in that dimension."""
 
 from typing import Final
 
@@ -40,5 +40,5 @@ _UNITS: Final = _units()
 
 
 def unit(word: str) -> tuple[str, float] | None:
-    """Returns the dimension of a unit and its size there; None for other words."""
+    """Returns a unit's dimension and its size in that dimension; None for other words."""
     return _UNITS.get(word) or (_UNITS.get(word[:-1]) if word.endswith("s") else None)

@@ -1,4 +1,4 @@
-"""Who acts and who is acted on: who killed X and who X killed, the active voice and the passive."""
+"""Rules for who acts and who is acted on: who killed X and who did X kill, the active voice and the passive."""
 
 from collections import Counter
 from collections.abc import Set as AbstractSet
@@ -15,12 +15,12 @@ _VOWELS: Final = str.maketrans("", "", "aeiou")
 _OPENING: Final = 4
 _ARTICLES: Final = listed("a an the my your his her its our their")
 _UNCHANGED: Final = listed("hit cut hurt put bet cast set shut split")
-"""Verbs whose participle is the verb itself."""
+"""Verbs that are their own participle."""
 _AGENTS_SIGN: Final = frozenset({"by"})
 
 
 def voices_differ(asked: Question, stored: Question) -> bool:
-    """The same words, but who acts in the one is acted on in the other."""
+    """Returns whether the words are the same, but the one who acts in one text is acted on in the other."""
     return any(
         _ask_what_acts(one, other) or _act_on_another(one, other) or _is_acted_on(one, other)
         for one, other in ((asked, stored), (stored, asked))
@@ -28,7 +28,7 @@ def voices_differ(asked: Question, stored: Question) -> bool:
 
 
 def _ask_for_another(asked: Question, stored: Question) -> bool:
-    """Who killed X is not who X killed. Only where neither names more."""
+    """Returns whether one asks who acts and the other, of the same, who is acted on: who killed X, who did X kill."""
     if asked.words[:1] != ("who",) or stored.words[:1] != ("who",) or asked.subjects != stored.subjects:
         return False
     ours, theirs = asked.once(_asked_for), stored.once(_asked_for)
@@ -36,7 +36,7 @@ def _ask_for_another(asked: Question, stored: Question) -> bool:
 
 
 def _asked_for(question: Question) -> bool | None:
-    """Whether it asks for the one who acts (True) or who is acted on; None where that is not plain."""
+    """Returns whether it asks for the one who acts (True) or who is acted on (False); None if that is unclear."""
     words = question.words
     second = words[1] if len(words) > 1 else ""
     if "by" in words and second in BE:
@@ -49,7 +49,9 @@ def _asked_for(question: Question) -> bool | None:
 
 
 def _ask_what_acts(active: Question, other: Question) -> bool:
-    """Whether one asks what acts, and the other what is acted on: which animals eat foxes, which do foxes eat."""
+    """Returns whether the first asks what acts and the other what is acted on: which animals eat foxes, which do foxes
+    eat.
+    """
     if active.words[:1] != other.words[:1] or _ASKING.isdisjoint(active.words[:1]):
         return False
     if _DO.isdisjoint(other.words[1:_OPENING]) or not _DO.isdisjoint(active.words):
@@ -73,7 +75,7 @@ def _place_of_do(question: Question) -> int:
 
 
 def _are_forms(one: str, other: str) -> bool:
-    """Whether two stems may be of one verb: shot and shoot, sued and sue."""
+    """Returns whether two stems may be of one verb: shot and shoot, sued and sue."""
     if one == other:
         return True
     short, long = sorted((one.translate(_VOWELS), other.translate(_VOWELS)), key=len)
@@ -81,7 +83,7 @@ def _are_forms(one: str, other: str) -> bool:
 
 
 def _act_on_another(passive: Question, active: Question) -> bool:
-    """B is said to be done to by A in the one, and to do to A in the other."""
+    """Returns whether B is acted on by A in the passive text, but acts on A in the active one."""
     if passive.subjects != active.subjects or not (told := passive.once(_passive)):
         return False
     if not BE.isdisjoint(active.vocabulary):
@@ -95,7 +97,7 @@ def _act_on_another(passive: Question, active: Question) -> bool:
 
 
 def _passive(question: Question) -> tuple[str, frozenset[str], frozenset[str]] | None:
-    """The verb, who acts and who is acted on, of a text in the passive voice."""
+    """Returns the verb, who acts and who is acted on, if a text is in the passive voice with `by`."""
     words = question.words
     if "by" not in words or BE.isdisjoint(words):
         return None
@@ -112,7 +114,7 @@ def _is_participle(word: str) -> bool:
 
 
 def _is_acted_on(passive: Question, active: Question) -> bool:
-    """The same words but for the voice: can I be sued, can I sue; I was hit by a car, I hit a car."""
+    """Returns whether the texts differ only in the voice: can I be sued, can I sue; I was hit by a car, I hit a car."""
     if not are_alike(passive, active) or BE.isdisjoint(passive.vocabulary):
         return False
     apart = [pair for pair in zip(passive.words, active.words, strict=False) if pair[0] != pair[1]]
@@ -135,7 +137,7 @@ def _is_acted_on(passive: Question, active: Question) -> bool:
 
 
 def _without_be(question: Question, left_out: AbstractSet[str]) -> list[tuple[str, bool]]:
-    """The words without forms of `be`, each with whether one stood before it."""
+    """Returns the words without forms of `be`, each with whether one was before it."""
     found: list[tuple[str, bool]] = []
     is_behind = False
     for word in question.words:

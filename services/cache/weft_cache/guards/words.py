@@ -1,4 +1,4 @@
-"""A question as the guards read it: its words in order, as written and normalized."""
+"""A question as the guards read it: its words in order, as written and normalised."""
 
 import operator
 import re
@@ -18,7 +18,7 @@ Said = TypeVar("Said")
 WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _WORLD_WAR: Final = re.compile(r"\bww[ -]?(i{1,2}|[12])\b", re.IGNORECASE)
 _FIGURE: Final = re.compile(r"\d")
-# Readers do not see these, or see them struck through the letter before; they part no words.
+# Readers do not see these, or see them as a stroke through the letter before; they do not separate words.
 _UNSEEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\u0334-\u0338]+"
 )
@@ -53,16 +53,16 @@ _FUNCTION_WORDS: Final = """
     too very really any some get got go going let hi hello hey thanks thank
 """
 FUNCTION_WORDS: Final = listed(_FUNCTION_WORDS)
-"""Words that carry grammar rather than matter. Prepositions are here: they give the words behind them a role."""
+"""Words of grammar rather than content. Prepositions are among them: they give the words after them a role."""
 BE: Final = frozenset({"is", "are", "am", "was", "were", "be", "been", "being"})
 _LONGEST_PART: Final = 3
 MOST_REPLACED: Final = 2
-"""Words of matter in which texts may differ that are else alike."""
+"""Content words of each text that the other may lack while they still count as alike."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """The text, its words as written, and the same in lower case with contractions spelt out."""
+    """A text, its words as written, and its words in lower case with contractions spelt out."""
 
     text: str
     written: tuple[str, ...]
@@ -71,7 +71,7 @@ class Question:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Reads any text as a question; other scripts and accents are kept, look-alike forms are unified."""
+        """Reads a text as a question; other scripts and accents are kept, look-alike forms are unified."""
         if not text.isascii():
             text = unicodedata.normalize("NFKC", _RAISED.sub(r"^\g<0>", text)).replace("\u2019", "'")
             text = _UNSEEN.sub("", text)
@@ -80,7 +80,7 @@ class Question:
         return cls(text, written, tuple(part for word in written for part in _spelt_out(word.lower())))
 
     def once(self, read: Callable[["Question"], Read]) -> Read:
-        """Returns the result of `read` for this question, computed once however many others it is compared with."""
+        """Returns the result of `read` for this question, computed only once."""
         if read not in self._readings:
             self._readings[read] = read(self)
         return self._readings[read]  # type: ignore[no-any-return]
@@ -95,29 +95,29 @@ class Question:
 
     @cached_property
     def matter(self) -> tuple[str, ...]:
-        """Stems of the words that carry meaning, in order."""
+        """Stems of the content words, in order."""
         return tuple(stem(word) for word in self.words if word not in FUNCTION_WORDS)
 
     @cached_property
     def subjects(self) -> frozenset[str]:
-        """Stems of the words that carry meaning."""
+        """Stems of the content words."""
         return frozenset(self.matter)
 
 
 def are_alike(one: Question, other: Question) -> bool:
-    """Returns whether each text has at most two meaningful words that the other lacks."""
+    """Returns whether each text has at most two content words that the other lacks."""
     return len(one.subjects - other.subjects) <= MOST_REPLACED and len(other.subjects - one.subjects) <= MOST_REPLACED
 
 
 def disagree(
     ours: Mapping[Key, Said], theirs: Mapping[Key, Said], differ: Callable[[Said, Said], bool] = operator.ne
 ) -> bool:
-    """Returns whether two texts say different things about anything that both mention."""
+    """Returns whether two texts say different things about something that both mention."""
     return any(differ(ours[key], theirs[key]) for key in ours.keys() & theirs.keys())
 
 
 def leading_matter(words: Sequence[str], passed_over: AbstractSet[str]) -> frozenset[str]:
-    """Stems of the first words of matter in a row, with some words of grammar before them passed over."""
+    """Returns stems of the first content words in a row; words in `passed_over` may come before them."""
     stems: list[str] = []
     for word in words:
         if word in FUNCTION_WORDS:

@@ -17,8 +17,8 @@ _FAILURES: Final = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.
 class InferenceClient:
     """Gives every call its caller's remaining time, and stops calling a failed service for a while.
 
-    A refusal because of a full queue is not a failure, nor is a late answer: both are a matter of load. A service that
-    answered no call at all for `silence_s` counts as failed. `limit_s` is for callers without a deadline.
+    Neither a refusal because of a full queue nor a late answer is a failure: both come from load. A service that
+    answers no call at all for `silence_s` counts as failed. `limit_s` is for callers without a deadline.
     """
 
     def __init__(self, channel: Channel, limit_s: float, silence_s: float, rest_s: float) -> None:
@@ -29,7 +29,9 @@ class InferenceClient:
     async def ask(self, method: Callable[..., Awaitable[Any]], request: object) -> Any | None:
         """Returns the response, or None if the service failed or is not being called.
 
-        Raises DeadlineExceeded when the caller's time was over first, Overloaded when the service has too much to do.
+        Raises:
+            DeadlineExceeded: the caller's time was over first.
+            Overloaded: the service has too much to do.
         """
         if not self._breaker.allows():
             return None

@@ -12,13 +12,13 @@ from weft_cache.records import Vector
 from weft_cache.single_flight import SingleFlight
 
 _LONGEST_CHARACTERS: Final = 16_384
-"""No embedder reads a longer text whole, so that it need not be sent."""
+"""No embedder reads a longer text to its end, so it need not be sent."""
 
 _Name: TypeAlias = tuple[str, bytes]
 
 
 class InferenceEmbedder:
-    """Embeds questions; remembers the latest ones, because a question that missed is soon stored with its answer."""
+    """Embeds questions and remembers the latest: a question that missed is soon stored with its answer."""
 
     def __init__(self, guard: InferenceClient, remembered: int) -> None:
         self._inference = inference_pb2_grpc.InferenceServiceStub(guard.channel.raw)
@@ -43,8 +43,8 @@ class InferenceEmbedder:
         """Returns the text's vector; None for no text, for more than the embedder reads, or if the service does not
         answer.
 
-        Memory and shared calls are separate for each tenant: how fast a vector comes must not reveal what others ask.
-        Raises what InferenceClient.ask raises.
+        Memory and shared calls are separate for each tenant: the time that a vector takes must not reveal what others
+        ask. Raises the errors of InferenceClient.ask.
         """
         if not text or len(text) > _LONGEST_CHARACTERS:
             return None

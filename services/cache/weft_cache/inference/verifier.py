@@ -7,7 +7,7 @@ from weft_cache.inference.client import InferenceClient
 
 
 class InferenceVerifier:
-    """Compares questions, one call for all of them."""
+    """Compares questions, with one call for all of them."""
 
     def __init__(self, guard: InferenceClient) -> None:
         self._inference = inference_pb2_grpc.InferenceServiceStub(guard.channel.raw)
@@ -16,7 +16,7 @@ class InferenceVerifier:
     async def compare(self, question: str, others: Sequence[str]) -> list[float] | None:
         """Returns the confidence that each of `others` asks the same, 0 to 1; None if the service does not answer.
 
-        A text that could not be read to its end is not the same. Raises what InferenceClient.ask raises.
+        The confidence is 0 if a pair could not be read to its end. Raises the errors of InferenceClient.ask.
         """
         request = inference_pb2.CompareQuestionsRequest(question=question, others=others)
         answer = await self._guard.ask(self._inference.CompareQuestions, request)

@@ -1,1 +1,1 @@
-"""The semantic tier: which stored question may answer another one, and how certain that is."""
+"""The semantic tier: which stored answer may serve another question, and how certain that is."""

@@ -28,9 +28,9 @@ class Reason(Enum):
     OVERLOADED = "overloaded"
     LATE = "late"
     LANGUAGE = "language"
-    """The question is not in a language that embedder and verifier know."""
+    """The question is in a language that embedder and verifier do not know."""
     UNREAD = "unread"
-    """The embedder cannot read enough of it."""
+    """The embedder cannot read enough of the question."""
     UNCALIBRATED = "uncalibrated"
     """Certainty was never measured with this embedder."""
 
@@ -39,7 +39,7 @@ class Reason(Enum):
 class Shortlist:
     """What the verifier is to read: candidates, and rivals that may not be served but count against them.
 
-    `near` are all that say something, read or not.
+    `near` are all neighbours to which no guard objects, whether the verifier reads them or not.
     """
 
     servable: Sequence[Candidate]
@@ -75,10 +75,10 @@ class Miss:
 def shortlist(
     question: str, candidates: Sequence[Candidate], terms: LookupTerms, threshold: float, now: float
 ) -> Shortlist | Miss:
-    """Returns the candidates that are similar and recent enough and to which no guard objects, if the verifier can be
-    decisive.
+    """Returns the candidates that are similar and recent enough, to which no guard objects, and that can still reach
+    the threshold, if the verifier confirms them.
 
-    Rivals are read whatever the caller's terms say of them: stricter terms must not make anything else surer.
+    Rivals are read even if the caller's terms exclude them: stricter terms must not make other candidates surer.
     """
     best = best_similarity(candidates)
     close = [candidate for candidate in candidates if candidate.similarity >= terms.min_similarity]
@@ -101,9 +101,9 @@ def shortlist(
 def choose(
     candidates: Sequence[Candidate], listed: Shortlist, confidences: Sequence[float], threshold: float
 ) -> Verified | Miss:
-    """Returns the candidate with the highest certainty, if that is high enough.
+    """Returns the candidate with the highest certainty if that reaches the threshold.
 
-    `confidences` are of `listed.questions`.
+    `confidences` are those of `listed.questions`, in order.
     """
     by_key = {one.key: confidence for one, confidence in zip(listed.compared, confidences, strict=True)}
     verified = [Verified(one, by_key[one.key], _sureness(one, listed.near, by_key)) for one in listed.servable]
@@ -114,13 +114,15 @@ def choose(
 
 
 def _sureness(one: Candidate, near: Sequence[Candidate], confidences: Mapping[str, float]) -> float:
-    """What was not read is no rival: it is far behind, or its word is still to come."""
+    """Returns a candidate's certainty. Neighbours that the verifier has not read are no rivals: they are too far, or
+    are yet to be read.
+    """
     seen = {other.key: Neighbour(other.similarity, other.told, confidences.get(other.key, 0.0)) for other in near}
     return certainty(seen[one.key], list(seen.values()))
 
 
 def best_similarity(candidates: Sequence[Candidate]) -> float:
-    """Returns the highest, or 0 when there are none."""
+    """Returns the highest similarity; 0 if there are no candidates."""
     return max((candidate.similarity for candidate in candidates), default=0.0)
 
 
@@ -130,5 +132,5 @@ def is_young(stored_at: float, terms: LookupTerms, now: float) -> bool:
 
 
 def age_s(stored_at: float, now: float) -> float:
-    """Returns the seconds since an answer was stored; 0 when another replica's clock is ahead."""
+    """Returns the seconds since an answer was stored; 0 if another replica's clock is ahead."""
     return max(0.0, now - stored_at)

@@ -1,6 +1,6 @@
-"""Which questions the embedder and the verifier were made for: those in languages that they know and can read.
+"""Which questions the embedder and the verifier can compare: those in languages and letters that they know.
 
-The guards, embedder and verifier shipped with Weft know English. Their results for a question in another language are
+The guards, embedder and verifier shipped with Weft know English. Their results for questions in other languages are
 worthless, and texts in unknown letters all look the same to them. Only the exact tier serves such questions.
 """
 
@@ -18,12 +18,12 @@ from weft_kit.outages import Outage
 from weft_kit.rpc.errors import CannotStart
 
 ALL: Final = "*"
-"""In place of languages: every one is covered."""
+"""The setting that covers all languages."""
 
 MOST_UNREAD: Final = 0.5
 """Share of unknown tokens from which a vector says too little about its text."""
 TRY_AGAIN_S: Final = 30.0
-"""How long after an answer by an uncalibrated embedder the next question is embedded: by then it may be another one."""
+"""How long no question is embedded after an uncalibrated embedder answered: then it may have been replaced."""
 _OTHER_SCRIPTS: Final = frozenset(
     [
         *("am", "ar", "as", "az", "ba", "be", "bg", "bn", "bs", "dz", "el", "fa", "gu", "he", "hi", "hy", "ja", "ka"),
@@ -31,13 +31,13 @@ _OTHER_SCRIPTS: Final = frozenset(
         *("sd", "si", "sr", "ta", "te", "tg", "th", "tk", "tt", "ug", "uk", "ur", "uz", "yi", "zh"),
     ]
 )
-"""Languages that are not written in Latin letters, or not always."""
+"""Languages that are not, or not always, written in Latin letters."""
 _LATIN: Final = ((0x00C0, 0x024F), (0x1E00, 0x1EFF), (0x0300, 0x036F))
-"""Letters with accents, and accents. What is in no such range and not ASCII is of another script."""
+"""Accented letters, and accents. Letters outside these ranges and ASCII belong to other scripts."""
 
 
 class Coverage:
-    """Decides which questions may be compared, and which parts must be equal because they cannot be."""
+    """Decides which questions may be compared, and which of their letters must be equal since no model reads them."""
 
     def __init__(self, covered: Iterable[str]) -> None:
         self._languages = frozenset(covered)
@@ -49,7 +49,7 @@ class Coverage:
         """Returns the coverage of the configured languages. Loads language detection, which takes a second.
 
         Raises:
-            CannotStart: A language is not known.
+            CannotStart: the setting names an unknown language.
         """
         covered = frozenset(setting.split(","))
         if covered != {ALL} and (unknown := covered - languages.known()):
@@ -60,34 +60,34 @@ class Coverage:
         return cls(covered)
 
     def includes(self, question: str) -> bool:
-        """Returns whether a question is in languages that are covered."""
+        """Returns whether a question is entirely in covered languages."""
         return self._is_all or languages.is_all_in(question, self._languages)
 
     def foreign_letters(self, question: str) -> str:
-        """Returns the letters of a question that no covered language is written with, in order."""
+        """Returns the letters in a question that no covered language uses, in order."""
         if question.isascii() or not self._is_latin:
             return ""
         return "".join(filter(_is_foreign, unicodedata.normalize("NFKC", question)))
 
 
 class QuestionEmbedder(Protocol):
-    """Makes vectors of texts, and remembers a tenant's latest."""
+    """Embeds texts and remembers each tenant's latest vectors."""
 
     async def embed(self, tenant: str, text: str) -> Vector | None:
-        """Returns the text's vector; None for no text, for one that is too long, or when nobody embeds now."""
+        """Returns the text's vector; None for no text, for one that is too long, or if the service does not answer."""
         ...
 
     def remembered(self, tenant: str, text: str) -> Vector | None:
-        """Returns the text's vector, if the tenant asked for it lately."""
+        """Returns the text's vector if the tenant requested it recently."""
         ...
 
     def forget(self, tenant: str, text: str) -> None:
-        """Remembers the text's vector no longer."""
+        """Removes the text's vector from memory."""
         ...
 
 
 class QuestionReader:
-    """Embeds the questions that are covered, while the embedder is one that certainty was calibrated for."""
+    """Embeds covered questions, as long as the embedder is one that certainty was calibrated for."""
 
     def __init__(
         self, embedder: QuestionEmbedder, coverage: Coverage, clock: Callable[[], float] = time.monotonic
@@ -105,19 +105,19 @@ class QuestionReader:
         return None if self._coverage.includes(question) else Reason.LANGUAGE
 
     def remembers(self, tenant: str, question: str) -> bool:
-        """Returns whether the tenant requested its vector recently, so that it costs nothing."""
+        """Returns whether the tenant requested the question's vector recently, so that it costs nothing now."""
         return self._embedder.remembered(tenant, question) is not None
 
     async def read(self, tenant: str, question: str) -> Vector | Reason:
         """Returns the vector of a question that is not refused, or why it has none that may be compared.
 
-        Raises what InferenceClient.ask raises.
+        Raises the errors of InferenceClient.ask.
         """
         vector = await self._embedder.embed(tenant, question)
         if vector is None:
             return Reason.NOT_STORED
         if vector.embedder not in CALIBRATED_FOR:
-            self._embedder.forget(tenant, question)  # else it would speak for the embedder when that is another
+            self._embedder.forget(tenant, question)  # the next try must ask the embedder that runs then
             self._turn_off(vector.embedder)
             return Reason.UNCALIBRATED
         self._off.ended()

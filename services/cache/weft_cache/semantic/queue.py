@@ -1,4 +1,4 @@
-"""The queue in front of the semantic tier: time limits of lookups, their order, and immediate refusals."""
+"""The queue before the semantic tier: time limits of lookups, their order, and immediate refusals."""
 
 import asyncio
 import statistics
@@ -26,16 +26,16 @@ _WAITING = Gauge("weft_cache_semantic_waiting", "Lookups and stores that wait fo
 _MOST_WAITING: Final = 1024
 _LATEST_ANSWERS: Final = 32
 _KNOWN_ALIASES: Final = 4096
-# Lookups differ: many of those admitted with only the usual time left would be late, and their work wasted.
+# Lookups vary: many that are admitted with only the mean time left would be late, and their work wasted.
 _MARGIN: Final = 2.0
 _WEIGHT: Final = 0.05
 
 
 class LookupLimits:
-    """How long semantic lookups may take: a share of the time in which answers usually come.
+    """How long semantic lookups may take: a share of the time that answers usually take.
 
-    The usual time is known separately for each tenant and model alias, from the answers it stored last. The share is at
-    least `least_s` and at most `most_s`; `unknown_s` holds while none was stored.
+    The usual time is the median of the latest answers of a tenant and model alias. The limit is at least `least_s` and
+    at most `most_s`; it is `unknown_s` until an answer was stored.
     """
 
     def __init__(self, share: float, least_s: float, most_s: float, unknown_s: float) -> None:
@@ -44,7 +44,7 @@ class LookupLimits:
         self._latest: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def answered(self, tenant: str, model: str, seconds: float) -> None:
-        """Learns how long it took to generate an answer."""
+        """Records how long an answer took to generate."""
         latest = self._latest.setdefault((tenant, model), deque(maxlen=_LATEST_ANSWERS))
         latest.append(seconds)
         self._latest.move_to_end((tenant, model))
@@ -63,15 +63,14 @@ class SemanticQueue:
     """Admits `at_once` lookups to the semantic tier; others wait if their turn will come in time.
 
     Tenants take turns, and within a tenant the earliest deadline goes first. A lookup keeps its place to the end, so
-    nothing that has begun waits for newcomers. A lookup that would be late in any case is refused before anything is
-    computed.
+    none that has begun waits for newcomers. A lookup that would be late anyway is refused before anything is computed.
     """
 
     def __init__(self, tier: SemanticTier, reader: QuestionReader, limits: LookupLimits, at_once: int) -> None:
         self._tier, self._reader, self._limits = tier, reader, limits
         self._admission = Admission(at_once, _MOST_WAITING)
         self._work = ServiceTime(_WEIGHT)
-        """How much of the tier's time one lookup takes: half of its duration next to another one."""
+        """The tier's time that one lookup takes: if two run together, half of its duration."""
         _RUNNING.set_function(lambda: self._admission.running)
         _WAITING.set_function(lambda: self._admission.waiting)
 
@@ -91,7 +90,7 @@ class SemanticQueue:
             return Miss(Reason.LATE)
 
     async def embed(self, tenant: str, text: str) -> Vector | None:
-        """Returns the vector to store an answer with, or None. Its deadline is seconds away, so the tenant's lookups go
+        """Returns the vector to store an answer with, or None. It has seconds of time, so the tenant's lookups go
         first.
         """
         if self._reader.refusal(text) is not None:
@@ -111,15 +110,15 @@ class SemanticQueue:
 
     @asynccontextmanager
     async def _place(self, tenant: str, deadline: float) -> AsyncIterator[None]:
-        """Holds a place, within which calls have the deadline.
+        """Holds a place; calls within it have the deadline.
 
-        Raises Overloaded when too much goes before, or went before, to be done by then.
+        Raises Overloaded if so much goes first, or went first, that the work would not be done by then.
         """
         loop = asyncio.get_running_loop()
         beside = min(self._admission.running + 1, self._admission.slots)
         needs_s = beside * self._work.mean_s
         wait_s = self._admission.ahead(deadline, tenant) * self._work.mean_s
-        # One is always admitted, otherwise it would never be noticed that lookups have become faster.
+        # One lookup is always admitted; otherwise it would never show that lookups have become faster.
         if self._admission.running and loop.time() + wait_s + _MARGIN * needs_s > deadline:
             raise Overloaded("the semantic tier is busy; retry later", wait_s)
         async with AsyncExitStack() as stack:

@@ -5,9 +5,9 @@ Two conditions must both hold, so that neither makes up for the other; the certa
     sigmoid(slope * (cosine - middle + vote * votes - rival * rivalry))        it is near enough
     sigmoid(verifier_slope * (logit - verifier_middle + verifier_vote * votes))        both ask the same
 
-If all neighbours have the same answer, each is a vote for it: it does not matter which is meant. A rival, which has a
-different answer, can only lower the certainty. Being nearer than a rival proves nothing, since a question that is not
-stored at all is nearer to some than to others, too.
+If all neighbours have the same answer, each is a vote for it, since it does not matter which one is meant. A rival,
+which has a different answer, can only lower the certainty. Being nearer than a rival proves nothing: a question that is
+not stored at all is also nearer to some questions than to others.
 """
 
 import math
@@ -18,11 +18,11 @@ from typing import Final
 NEAR: Final = 0.7
 """Cosine from which two questions count as neighbours; anything farther is ignored."""
 LEAST_CONFIDENCE: Final = 0.3
-"""Below this confidence the verifier's answer is no, and nothing outvotes it."""
+"""Below this confidence the verifier says no, and nothing outvotes it."""
 _SUREST: Final = 0.999
 _MOST_VOTES: Final = 4
 REACH: Final = 0.1
-"""A question that is farther than the candidate by more than this, in cosine, is not a rival."""
+"""A question whose cosine is lower than the candidate's by more than this is not a rival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ WEIGHTS: Final = Weights(
 class Neighbour:
     """A stored question near the current one, to which no guard objects.
 
-    `told` is equal where two answers are; `confidence` is the verifier's, 0 where it has read nothing.
+    `told` is equal for equal answers; `confidence` is the verifier's, 0 if it has not read the question.
     """
 
     similarity: float
@@ -57,8 +57,8 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The evidence for one neighbour: its cosine, the verifier's logit, and how many others have its answer, if all
-    have; against it, how near the closest rival is that the verifier does not refuse.
+    """The evidence for one neighbour: its cosine, the verifier's logit, and the number of other neighbours if all have
+    its answer; and against it, how near the closest rival is to which the verifier does not say no.
     """
 
     similarity: float
@@ -68,15 +68,13 @@ class Evidence:
 
 
 def certainty(one: Neighbour, near: Sequence[Neighbour]) -> float:
-    """Returns the certainty that this neighbour's answer may be served, 0 to 1; `near` has all neighbours, this one
-    included.
-    """
+    """Returns the certainty, 0 to 1, that a neighbour's answer may be served; `near` includes that neighbour."""
     found = evidence(one, near)
     return weighed(found, WEIGHTS) if found else 0.0
 
 
 def evidence(one: Neighbour, near: Sequence[Neighbour]) -> Evidence | None:
-    """Returns the evidence for this neighbour; None if it is far, or the verifier says no."""
+    """Returns the evidence for a neighbour; None if it is too far, or if the verifier says no."""
     if one.similarity < NEAR or one.confidence < LEAST_CONFIDENCE:
         return None
     beside = [other for other in near if other is not one and other.similarity >= NEAR]
@@ -99,6 +97,6 @@ def _sigmoid(logit: float) -> float:
 
 
 def _logit(confidence: float) -> float:
-    """From .9 to .99 is as far as from .5 to .9; past .999 nothing is gained."""
+    """Returns the logit, in which .9 to .99 is about as far as .5 to .9; beyond .999 it does not grow."""
     bounded = min(_SUREST, max(1 - _SUREST, confidence))
     return math.log(bounded / (1 - bounded))

@@ -22,29 +22,29 @@ from weft_cache.semantic.coverage import QuestionReader
 
 
 class AnswerIndex(Protocol):
-    """Stored answers, found by how near their questions are. Raises StoreDown."""
+    """Finds stored answers by the similarity of their questions. Methods raise StoreDown."""
 
     async def nearest(self, where: Address, vector: Vector) -> list[Candidate]:
-        """Returns the few answers of the partition whose questions are most like this one."""
+        """Returns the few answers of the partition whose questions are most similar to this one."""
         ...
 
     async def read(self, key: str) -> Stored | None:
-        """Returns an answer; None when its life is over."""
+        """Returns an answer; None if it has expired."""
         ...
 
 
 class QuestionVerifier(Protocol):
-    """Says which questions ask the same."""
+    """Decides which questions ask the same."""
 
     async def compare(self, question: str, others: Sequence[str]) -> list[float] | None:
-        """Returns the confidence that each of `others` asks the same, 0 to 1; None when nobody compares them now."""
+        """Returns the confidence that each of `others` asks the same, 0 to 1; None if the service does not answer."""
         ...
 
 
 class SemanticTier:
-    """Finds the answer to another question that asks the same.
+    """Finds an answer to another question that asks the same.
 
-    `threshold` is the certainty needed where nothing was measured yet; audits raise it for a partition.
+    `threshold` is the certainty that a hit needs; audits raise it for a partition with wrong hits.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Encryption of stored texts: encrypted if there is a key, and unreadable without it.
+"""Encrypts stored texts if there is a key, and makes them unreadable without it.
 
 AES-256-GCM with a random nonce. A ciphertext is bound to its place, so a text moved to another answer, field or tenant
 does not decrypt there.
@@ -28,17 +28,14 @@ class Encryption:
         self._print_key = _derived(keys[0]) if keys else b""
 
     def close(self, text: bytes, place: str) -> bytes:
-        """Returns the text as it is to be stored at a place."""
+        """Returns the form in which a text is stored at a place."""
         if not self._keys:
             return _PLAIN + text
         nonce = os.urandom(_NONCE_BYTES)
         return _SEALED + self._first + nonce + self._keys[self._first].encrypt(nonce, text, place.encode())
 
     def open(self, stored: bytes, place: str) -> bytes | None:
-        """Returns the text stored at a place.
-
-        None if it cannot be trusted: no key decrypts it, or it is unencrypted and must not be.
-        """
+        """Returns the text stored at a place; None if no key decrypts it, or if it is unencrypted but must not be."""
         kind, name, sealed = stored[:1], stored[1 : 1 + _NAME_BYTES], stored[1 + _NAME_BYTES :]
         if kind == _PLAIN and not self._keys:
             return stored[1:]
@@ -51,7 +48,7 @@ class Encryption:
             return None
 
     def fingerprint(self, text: str, place: str) -> str:
-        """Returns a digest that is equal for equal texts of one place, and of no help in guessing them without the
+        """Returns a digest that is equal for equal texts of one place, and does not help to guess them without the
         key.
         """
         hashed = hashlib.blake2b(digest_size=12, key=self._print_key, person=b"weft.cache.print")
@@ -60,7 +57,7 @@ class Encryption:
 
 
 def _derived(key: bytes) -> bytes:
-    """Returns a separate key for fingerprints, since an encryption key must do nothing else."""
+    """Returns a separate key for fingerprints, since an encryption key must not be used for anything else."""
     return hashlib.blake2b(key=key, digest_size=KEY_BYTES, person=b"weft.cache.print").digest()
 
 

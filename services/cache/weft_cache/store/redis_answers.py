@@ -1,7 +1,7 @@
 """Answers in Redis, one hash each: `weft:cache:answer:TENANT:MODEL:COLLECTION:EXACT`.
 
-Every hash contains its own id and partition, and a reply is accepted only if they are the ones requested: a reply that
-somehow reached the wrong reader is a miss and not someone else's answer.
+Every hash contains its own id and partition, and a reply is accepted only if they are the ones requested. So a reply
+that somehow reached the wrong reader is a miss, not someone else's answer.
 """
 
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ _NEAREST: Final = 5
 
 
 _NO_VERSION: Final = 10**14
-"""Above every version a collection will have: what changed then is not current in any."""
+"""Above any version that a collection will reach: what changed at this version is not current in any."""
 _UNFILED: Final = Filing()
 _ALL: Final = InvalidationNames()
 
 
 class RedisAnswers:
-    """Stores, finds and deletes answers. Every method raises StoreDown when Redis does not answer."""
+    """Stores, finds and deletes answers. Every method raises StoreDown if Redis does not answer."""
 
     def __init__(self, client: RedisClient, store: RedisStore, encryption: Encryption) -> None:
         self._client, self._store, self._encryption = client, store, encryption
@@ -61,7 +61,7 @@ class RedisAnswers:
     ) -> bool:
         """Stores an answer for `life_s`, replacing one under the same key. Without a vector only its key finds it.
 
-        False when it is too large to keep, built on a document that has changed since, or a deleted job's.
+        Returns False if it is too large, based on a document that has changed since, or from a deleted job.
         """
         origins = {_document(where, source.document_id) for source in stored.answer.sources}
         if filing.job_id:
@@ -81,8 +81,8 @@ class RedisAnswers:
     async def forget(self, tenant: str, names: InvalidationNames = _ALL, version: int = 0) -> int:
         """Deletes a tenant's answers, all or those that match every given name; returns how many.
 
-        Given the collection's version since its documents changed, answers based on an older one are not stored from
-        now on; nor are answers of a named job.
+        From now on, answers based on the named documents before `version` are not stored, nor are answers of a named
+        job.
         """
         owner, collection = tenant_digest(tenant), name_digest(names.collection)
         documents = [label_digest(owner, "document", collection, id_) for id_ in names.document_ids]

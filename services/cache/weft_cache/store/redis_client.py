@@ -1,4 +1,4 @@
-"""A Redis client that answers soon or not at all."""
+"""A Redis client that answers soon or fails."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -26,8 +26,8 @@ _is_patient: ContextVar[bool] = ContextVar("weft_cache_patient", default=False)
 
 @contextmanager
 def patiently() -> Iterator[None]:
-    """Gives each exchange in the block this many seconds, and calls Redis even after failures, because someone waits
-    for the answer.
+    """Gives each exchange in the block more time, and calls Redis even after failures, because the caller needs the
+    answer.
     """
     token = _is_patient.set(True)
     try:
@@ -37,17 +37,17 @@ def patiently() -> Iterator[None]:
 
 
 class StoreDown(Exception):
-    """Redis did not do what was asked: no answer came in time, or it was not called."""
+    """Redis did not do what was asked: it did not answer in time, or was not called."""
 
 
 class Refused(StoreDown):
-    """Redis answered that it will not: it is full, read-only, or lacks a command or an index."""
+    """Redis refused: it is full or read-only, or lacks a command or an index."""
 
 
 class RedisClient:
-    """Gives every exchange a short limit, and stops calling a failing Redis for a while. Raises StoreDown.
+    """Gives every exchange a short limit, and stops calling a failing Redis for a while. Methods raise StoreDown.
 
-    If one exchange is late while others are answered, Redis is busy and is still called.
+    If one exchange is late while others are answered, Redis is only busy and is still called.
     """
 
     def __init__(self, redis: Redis, limit_s: float, rest_s: float) -> None:
@@ -106,8 +106,8 @@ async def guarded(
     url: str, limit_s: float, rest_s: float, connections: int, mesh_id: str = DEFAULT_MESH_ID
 ) -> AsyncIterator[RedisClient]:
     """Connects to Redis at `url`, which need not answer. Raises OtherMesh if it does and belongs to another mesh."""
-    # No retries: a caller would wait for them, and can do better without the cache. Each exchange has its own limit, of
-    # which the connection's is the longest.
+    # No retries: callers are better off without the cache than waiting for it. Each exchange has its own limit; the
+    # connection's is the longest of them.
     longest_s = max(limit_s, _PATIENT_S)
     pool = BlockingConnectionPool.from_url(
         url,

@@ -1,7 +1,7 @@
-"""The RediSearch index over stored answers: tags tenant and partition, and one vector field an embedder.
+"""The RediSearch index over stored answers: the tags tenant and partition, and one vector field per embedder.
 
-The vector fields are FLAT: a search reads the one partition it names, and all of it. Over 10,000 answers that takes
-1 ms in one partition and 0.1 ms in many, and always finds the nearest. HNSW takes as long there, costs ten times as
+The vector fields are FLAT: a search reads all of the one partition it names and always finds the nearest. With 10,000
+answers it takes 1 ms if they are in one partition and 0.1 ms if in many. HNSW takes as long there, costs ten times as
 much to write to, and with 50,000 answers missed a third of the nearest.
 """
 
@@ -23,18 +23,18 @@ def vector_field(embedder: str) -> str:
 
 
 class RedisIndex:
-    """Queries the index, and creates it when Redis does not know it, after a flush or an empty restart."""
+    """Queries the index, and creates it if Redis does not have it, as after a flush or an empty restart."""
 
     def __init__(self, guard: RedisClient) -> None:
         self._guard = guard
 
     async def count(self, tenant: str) -> int:
-        """Returns the number of a tenant's stored answers; raises StoreDown."""
+        """Returns the number of a tenant's stored answers. Raises StoreDown."""
         found = await self._search(f"@tenant:{{{tenant}}}", "LIMIT", 0, 0, made_for=None)
         return int(found[0])
 
     async def nearest(self, partition: str, vector: Vector, at_most: int) -> list[tuple[str, dict[bytes, bytes]]]:
-        """Returns keys in the partition, nearest first, each with the fields of a candidate; raises StoreDown."""
+        """Returns keys in the partition, nearest first, each with the fields of a candidate. Raises StoreDown."""
         query = f"(@partition:{{{partition}}})=>[KNN {at_most} @{vector_field(vector.embedder)} $vector AS distance]"
         returned = ("RETURN", 5, "distance", "partition", "stored_at", "question", "told")
         options = ("SORTBY", "distance", *returned, "LIMIT", 0, at_most)
@@ -49,7 +49,7 @@ class RedisIndex:
         try:
             return await self._ask(*query)
         except Refused:
-            # No such index, or no such field in it yet. If Redis minds something else, it says so again below.
+            # The index, or the field in it, does not exist yet. If the reason is another, Redis refuses again below.
             await self._make(made_for)
         return await self._ask(*query)
 
@@ -58,7 +58,7 @@ class RedisIndex:
         return found
 
     async def _make(self, vector: Vector | None) -> None:
-        """Creates what is missing. Redis refuses what exists already, or what another replica created first."""
+        """Creates the index and the vector's field. Redis refuses what exists already, perhaps by another replica."""
         with suppress(Refused):
             await self._guard.command(*_CREATE)
         if vector is None:

@@ -30,7 +30,7 @@ class RedisStats:
             self._pending[tenant, _MONEY + currency] += micros
 
     async def flush(self) -> None:
-        """Sends the counts. If it is not certain that they arrived they are sent again: rather twice than never."""
+        """Sends the counts. If it is uncertain whether they arrived they are sent again: better twice than never."""
         pending, self._pending = self._pending, Counter()
         if not pending:
             return
@@ -43,7 +43,7 @@ class RedisStats:
             raise
 
     async def read(self, tenant: str) -> LookupCounts:
-        """Returns a tenant's counts, of all replicas; raises StoreDown."""
+        """Returns a tenant's counts from all replicas. Raises StoreDown."""
         await self.flush()
         found = await self._guard.command("HGETALL", _PREFIX + tenant_digest(tenant))
         counts = {name.decode(): int(count) for name, count in found.items()}

@@ -1,4 +1,4 @@
-"""The memory that answers may take: an account for every tenant, and eviction of the least recently used.
+"""Bounds the memory of answers: an account for every tenant, and eviction of the least recently used answers.
 
 Redis itself must not evict (`maxmemory-policy noeviction`): budgets and rate limits are in the same server, and the
 index for invalidation must not be lost before the answers.
@@ -16,25 +16,25 @@ from weft_cache.store.redis_client import RedisClient
 _SCRIPT: Final = (Path(__file__).parent / "store.lua").read_text(encoding="utf-8")
 _KEEPING: Final = f"#!lua\n{_SCRIPT}"
 _FREEING: Final = f"#!lua flags=allow-oom\n{_SCRIPT}"
-"""A full Redis stores nothing more, and can still delete."""
+"""A full Redis stores nothing more but can still delete."""
 _PREFIX: Final = "weft:cache:"
 _MARK: Final = "weft:cache:mark:"
 _PAGE: Final = 500
 _MARKS_AT_ONCE: Final = 50
 _LARGEST_SHARE: Final = 1 / 16
-# Measured in Redis's own memory: a hash, its entry in the accounts, and its entry under each mark.
+# Measured in Redis: the memory of a hash with its entry in the accounts, and of its entry under each mark.
 _ENTRY_BYTES: Final = 1_100
 _MARK_BYTES: Final = 400
 _LONGEST_JOB_MS: Final = 24 * 3600 * 1000
-"""An answer based on a document's former version may still be on its way for this long."""
+"""For this long an answer based on a document's former version may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """An answer to be stored. `tail` begins with the tenant; the other names belong only to that tenant.
 
-    `documents` are those it is built on, and the job it is of; `marks` the names it may be forgotten by (these among
-    them); `latest` is where it can be found whatever the version of its collection; empty means nowhere.
+    `documents` are the documents it is based on and the job it is from. `marks` are the names by which it can be
+    invalidated, `documents` included. `latest` is a name that finds it whatever its collection's version, if not "".
     """
 
     tail: str
@@ -47,14 +47,14 @@ class Kept:
 
     @property
     def size_bytes(self) -> int:
-        """Returns about what it takes in Redis. Everything in the search index is stored twice."""
+        """Returns about how much memory it takes in Redis. The fields in the search index are stored twice."""
         content = sum(len(name) + len(value) for name, value in self.fields.items())
         indexed = sum(len(value) for name, value in self.fields.items() if name.startswith("vector_"))
         return content + indexed + _ENTRY_BYTES + _MARK_BYTES * len(self.marks)
 
 
 class RedisStore:
-    """Stores answers within `most_bytes` for all tenants, each for `longest_s` at most. Methods raise StoreDown."""
+    """Stores answers of all tenants within `most_bytes`, each for at most `longest_s`. Methods raise StoreDown."""
 
     def __init__(self, guard: RedisClient, most_bytes: int, longest_s: float) -> None:
         self._guard = guard
@@ -63,9 +63,7 @@ class RedisStore:
         self._used: dict[str, None] = {}
 
     async def keep(self, kept: Kept) -> bool:
-        """Stores an answer, replacing the one before; returns False if it is too large or based on a changed
-        document.
-        """
+        """Stores an answer in place of the one before; returns False if it is too large or a document has changed."""
         if kept.size_bytes > self._most_bytes * _LARGEST_SHARE:
             return False
         keep = {
@@ -84,12 +82,12 @@ class RedisStore:
         return bool(is_kept)
 
     async def latest(self, name: str) -> str | None:
-        """Returns the tail of what was stored last under a name."""
+        """Returns the tail of the answer stored last under a name."""
         tail = await self._guard.command("GET", f"{_PREFIX}latest:{name}")
         return tail.decode() if tail else None
 
     async def change(self, documents: Sequence[str], version: int) -> None:
-        """From now on, refuses answers based on an older version of these documents."""
+        """Makes `keep` refuse answers based on an older version of these documents from now on."""
         if documents and version:
             longest = max(self._longest_ms, _LONGEST_JOB_MS)
             await self._run(changed=list(documents), version=version, longest=longest)
@@ -124,8 +122,8 @@ class RedisStore:
         self._used[tail] = None
 
     async def flush(self) -> None:
-        """Says what was used, and clears away what ended. What cannot be said now is lost: it costs an answer its place
-        in the order, no more.
+        """Sends which answers were used, and removes expired ones. If that fails the uses are lost, which only affects
+        the order of eviction.
         """
         used, self._used = list(self._used), {}
         for start in range(0, max(1, len(used)), _PAGE):

@@ -1,9 +1,9 @@
--- The tenants' shelves: who holds which answers, how much of them, and which was used longest ago.
--- ARGV[1]: JSON, of which each part may be left out: {forget = {tails}, touch = {tails}, changed = {names}, version, most,
--- longest, keep = {tail, size, life, version, documents = {names}, latest = name}}. A tail is what follows the prefix in
--- an answer's key and begins with its tenant; names have the tenant in them, too. Times are in milliseconds, sizes in
--- bytes. ARGV[2..]: fields and values of the answer to keep; `marks` among them are the names it is forgotten by.
--- Answers how many answers were forgotten, and 1 when one was kept.
+-- The tenants' accounts: which answers each has, their size, and which was least recently used.
+-- ARGV[1]: JSON in which every part is optional: {forget = {tails}, touch = {tails}, changed = {names}, version, most,
+-- longest, keep = {tail, size, life, version, documents = {names}, latest = name}}. A tail is the part after the prefix
+-- in an answer's key; it begins with the tenant. Names contain the tenant, too. Times are in milliseconds, sizes in
+-- bytes. ARGV[2..]: fields and values of the answer to keep; its field `marks` has the names it can be forgotten by.
+-- Returns the number of answers forgotten, and 1 if one was kept.
 -- Time is the server's, so that replicas with different clocks agree.
 local PREFIX, DUE, EVICTED = 'weft:cache:', 200, 100
 local order = cjson.decode(ARGV[1])
@@ -49,7 +49,7 @@ local function put(keep)
   if keep.latest then redis.call('SET', PREFIX .. 'latest:' .. keep.latest, keep.tail, 'PXAT', ends) end
 end
 
--- Whoever holds most gives up what it used longest ago.
+-- The tenant with the most data loses its least recently used answers.
 local function make_room()
   for _ = 1, EVICTED do
     if tonumber(redis.call('GET', PREFIX .. 'bytes') or 0) <= order.most then return end
@@ -58,7 +58,7 @@ local function make_room()
     local oldest = redis.call('ZRANGE', PREFIX .. 'used:' .. fullest, 0, 0)[1]
     if oldest then
       take(oldest)
-    else -- somebody deleted its keys: the account must not ask for room that nobody can make
+    else -- its keys were deleted from outside: the account must not ask for room that cannot be made
       redis.call('DECRBY', PREFIX .. 'bytes', redis.call('ZSCORE', PREFIX .. 'shelves', fullest))
       redis.call('ZREM', PREFIX .. 'shelves', fullest)
     end

@@ -17,7 +17,7 @@ from prometheus_client import Counter
 
 from weft.job.v1 import event_pb2, job_pb2
 from weft_kit.joblog import AlreadyAccepted, Fenced, JobLog, write_end
-from weft_kit.joblog.terminal import lost_event, terminal_event
+from weft_kit.joblog.events.terminal import lost_event, terminal_event
 from weft_kit.rpc.time import datetime_of
 
 REAPED = Counter("weft_gateway_reaped_jobs", "Jobs ended because they expired, or the log lost them.", ["state"])

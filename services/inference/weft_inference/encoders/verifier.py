@@ -1,7 +1,7 @@
-"""Whether two questions ask the same, read together: MiniLM as a cross-encoder, without PyTorch.
+"""Decides whether two questions ask the same, reading them together: MiniLM as a cross-encoder, without PyTorch.
 
-The weights are the encoder's own plus a difference, which ships beside this file. How they were made, what
-they were measured at and on whose texts they were trained: docs/cache.md.
+The weights are the encoder's plus a difference, which ships next to this file. docs/cache.md says how and on which
+texts they were trained, and how well they do.
 """
 
 from collections.abc import Sequence
@@ -31,9 +31,9 @@ _MAX_TOKENS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How sure it is that two questions ask the same, 0 to 1, and whether their ends were not read.
+    """The confidence that two questions ask the same, 0 to 1, and whether they were cut.
 
-    It is not sure at all of two that differ in what it has no tokens for.
+    The confidence is 0 if they differ in text that the verifier has no tokens for.
     """
 
     confidence: float
@@ -41,18 +41,18 @@ class Comparison:
 
 
 class Gap(Enum):
-    """Why a row does not say all that two questions ask."""
+    """Why a row does not hold all that two questions ask."""
 
     CUT = auto()
     """They are longer than a row."""
     UNREAD = auto()
-    """They differ in what there are no tokens for."""
+    """They differ in text that there are no tokens for."""
 
 
 class PairReader:
-    """Reads pairs, `threads` of them side by side; blocking, to be called from a thread.
+    """Reads pairs, `threads` of them in parallel. It blocks, so call it from a thread.
 
-    A row holds both questions, a separator behind each.
+    A row holds both questions, each followed by a separator.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, threads: int) -> None:
@@ -64,27 +64,27 @@ class PairReader:
 
     @classmethod
     def load(cls, folder: Path, difference: Path, precision: Precision, threads: int) -> Self:
-        """Adds a difference to the encoder's weights in `folder`, in about a second."""
+        """Loads the encoder's weights from `folder` and adds the difference, in about a second."""
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.enable_truncation(_MAX_TOKENS)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # a row is too little to share
+        options.intra_op_num_threads = 1  # a row is too small to split
         model = verifier_graph.build(load_file(folder / "model.safetensors"), load_file(difference), precision)
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return cls(session, tokenizer, threads)
 
     def rows(self, question: str, others: Sequence[str]) -> list[tuple[Ids, Gap | None]]:
-        """Returns a row for each of `others`, and what it lacks."""
+        """Returns a row for each of `others`, and the gap in it, if any."""
         encoded = self._tokenizer.encode_batch([(question, other) for other in others])
         return [(one.ids, self._gap(one, question, other)) for one, other in zip(encoded, others, strict=True)]
 
     def run(self, rows: Sequence[Ids]) -> list[float]:
         """Returns the confidence of each row.
 
-        One row at a time: int8 scales over all that is read together, and a confidence must not depend on its company.
-        Nothing would be saved, either: two questions of a dozen words keep a core busy, and four pairs take four times
-        as long.
+        Rows are read one at a time: int8 scales over a whole batch, and a confidence must not depend on other rows. A
+        batch would not be faster anyway: one pair of a dozen words each keeps a core busy, and four pairs take four
+        times as long.
         """
         if len(rows) == 1:
             return [self._confidence(rows[0])]
@@ -107,7 +107,7 @@ class PairReader:
 
 
 class Verifier:
-    """Compares questions; concurrent calls share batches."""
+    """Compares questions; concurrent calls share one batcher."""
 
     name = _NAME
 

@@ -1,8 +1,8 @@
-"""The verifier as an ONNX graph: MiniLM reads two questions at once, and a head weighs what it made of them.
+"""The verifier as an ONNX graph: MiniLM reads two questions together, and a head turns its states into a confidence.
 
-Besides the inputs of the encoder the graph takes `segments` [batch, length], 0 for the first question and 1 for the
-second, and gives `confidence` [batch], the probability that both ask the same. The head reads the state of the first
-token, and of the questions' mean states the distance and the product. Rows of a batch must be of one length.
+Besides the encoder's inputs the graph takes `segments` [batch, length], 0 for the first question and 1 for the second.
+It returns `confidence` [batch], the probability that both ask the same. The head reads the first token's state, and the
+distance and product of the two questions' mean states. Rows of a batch must have the same length.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _DENSE: Final = "dense."
 def changed(weights: Weights, difference: Difference) -> Weights:
     """Returns the encoder's weights with the verifier's difference added.
 
-    Of a dense layer that is `change` in eight bits and a `scale` a row.
+    For a dense layer the difference is `change`, in eight bits, times one `scale` per row.
     """
     result = dict(weights)
     parts = {name: values.astype(np.float32) for name, values in difference.items() if name.startswith(_DENSE)}
@@ -42,7 +42,7 @@ def changed(weights: Weights, difference: Difference) -> Weights:
 
 
 def build(weights: Weights, difference: Difference, precision: Precision) -> bytes:
-    """Returns the serialised model; takes about a second."""
+    """Returns the serialised model, in about a second."""
     graph, shape = Graph(), Shape()
     x = _embedded(graph, weights, difference["segments"].astype(np.float32), shape)
     x = layers(graph, changed(weights, difference), shape, precision, x)

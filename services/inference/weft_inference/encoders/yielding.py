@@ -1,4 +1,4 @@
-"""Threads that let others go first: what nobody waits for is computed with the CPU time that is left."""
+"""Threads that yield the CPU: work that is not urgent uses the time that others leave."""
 
 import os
 import sys
@@ -10,14 +10,14 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 _NICENESS: Final = 10
-"""A tenth of the CPU time that others get who want it at the same moment. At a third, bystanders of a large document
-waited 2.4 times as long as alone (p99), at a tenth 1.4 times."""
+"""Gives a tenth of the CPU time of a normal thread that competes for it. At a third, other requests took 2.4 times as
+long next to a large document as alone (p99); at a tenth, 1.4 times."""
 
 
 def yield_cpu() -> None:
-    """Makes this thread nicer, and all that it starts.
+    """Raises the niceness of this thread and of all threads that it starts.
 
-    Linux has a niceness for each thread (sched(7)). Elsewhere it is the whole process's, and nothing is done.
+    Linux has a niceness per thread (sched(7)). Elsewhere it belongs to the whole process, so this does nothing.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
@@ -25,6 +25,6 @@ def yield_cpu() -> None:
 
 
 def in_yielding_thread(work: Callable[[], T]) -> T:
-    """Returns what `work` does, done in a thread that yields: threads that it starts do so as well."""
+    """Returns the result of `work`, run in a thread that yields; the threads it starts yield as well."""
     with ThreadPoolExecutor(1, initializer=yield_cpu) as thread:
         return thread.submit(work).result()

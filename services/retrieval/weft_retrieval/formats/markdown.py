@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from weft_kit.document_names import ContentType
+from weft_retrieval.formats.document_format import DocumentFormat
 from weft_retrieval.formats.outline import MAX_TITLE, Heading, Parsed
 from weft_retrieval.formats.text import decode
 
@@ -55,3 +57,8 @@ def _unclosed(title: str) -> str:
 
 def _plain(title: str) -> str:
     return _MARKUP.sub(lambda match: match[1] or "", title[:MAX_TITLE]).strip()
+
+
+MARKDOWN = DocumentFormat(
+    content_type=ContentType.MARKDOWN, description="Markdown", read=read_markdown, begins=re.compile(rb"\s*#{1,6} \S")
+)

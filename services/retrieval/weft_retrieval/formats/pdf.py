@@ -6,8 +6,12 @@ import re
 from pypdf import PageObject, PdfReader, apply_configuration
 from pypdf.errors import LimitReachedError, PdfReadError
 
+from weft_kit.document_names import ContentType
+from weft_retrieval.formats.document_format import DocumentFormat, DocumentFormats
 from weft_retrieval.formats.outline import Parsed
+from weft_retrieval.formats.signatures import Mismatch, signed
 from weft_retrieval.formats.text import unreadable
+from weft_retrieval.formats.unmarked import is_binary
 
 _HYPHENATED = re.compile(r"(?<=[a-z])[-\u00ad]\n(?=[a-z])")
 _WRAPPED = re.compile(r"(?<=[^\s.!?:;])[ \t]*\n(?=\S)")
@@ -91,3 +95,21 @@ def _pages(content: bytes) -> list[str] | None:
 def _unwrap(page: str) -> str:
     joined = _HYPHENATED.sub("", _UNSTORABLE.sub("", page))
     return _WRAPPED.sub(" ", joined).strip()
+
+
+def _instead(content: bytes, formats: DocumentFormats) -> Mismatch | None:
+    if content.startswith(b"%PDF-"):
+        return None
+    if b"%PDF-" not in content[:1024] and formats.by_content(content).content_type is ContentType.HTML:
+        return Mismatch("an HTML page", "send it as HTML, or look whether it says why there is no PDF")
+    return signed(content, is_binary=is_binary(content))
+
+
+PDF = DocumentFormat(
+    content_type=ContentType.PDF,
+    description="a PDF",
+    read=read_pdf,
+    begins=re.compile(rb"%PDF-"),
+    overrides_plain_name=True,
+    instead=_instead,
+)

@@ -1,11 +1,17 @@
 """Recognises files by their bytes: programs, archives and pictures are not read as text, whatever their name."""
 
-from weft_kit.rpc.errors import Invalid
+from typing import NamedTuple
+
 from weft_retrieval.formats.byte_order_mark import declared_encoding
-from weft_retrieval.formats.kinds import OFFICE, ContentType, detect_by_content
-from weft_retrieval.formats.office.package import Package
-from weft_retrieval.formats.text import unreadable
 from weft_retrieval.formats.unmarked import controls, is_binary, unmarked_encoding
+
+
+class Mismatch(NamedTuple):
+    """What a document is instead of what it was declared to be, and what to do about it."""
+
+    looks_like: str
+    step: str
+
 
 _ZIP = "a ZIP archive"
 _OLD_OFFICE = "an old Office document"
@@ -64,93 +70,41 @@ _OLD = (
     ("PowerPoint Document", "an old PowerPoint presentation (.ppt)", "save it as .pptx, and send that"),
     ("__properties_version1.0", "an Outlook message (.msg)", "save it as text or HTML, and send that"),
 )
-_BINARY = ("binary data", "leave it out, or convert it to UTF-8 (iconv -f ENCODING -t UTF-8) if it is text")
-_EXPECTED = {
-    ContentType.TEXT: "text",
-    ContentType.MARKDOWN: "Markdown",
-    ContentType.HTML: "HTML",
-    ContentType.PDF: "a PDF",
-    ContentType.DOCX: "a Word document",
-    ContentType.PPTX: "a PowerPoint presentation",
-    ContentType.XLSX: "an Excel workbook",
-    ContentType.CSV: "CSV",
-    ContentType.JSON: "JSON",
-}
+BINARY = Mismatch("binary data", "leave it out, or convert it to UTF-8 (iconv -f ENCODING -t UTF-8) if it is text")
 
 
-def check_kind(content: bytes, kind: ContentType) -> None:
-    """Raises Invalid(UNREADABLE_DOCUMENT) if the bytes are clearly something other than declared.
-
-    What is in doubt passes: the reader of its kind sees to it.
-    """
-    if kind is ContentType.PDF:
-        found = _instead_of_pdf(content)
-    elif kind in OFFICE:
-        found = _instead_of_office(content, kind)
-    else:
-        found = _instead_of_text(content)
-    if found:
-        what, step = found
-        raise unreadable(f"the document looks like {what}, not {_EXPECTED[kind]}; {step}")
-
-
-def _instead_of_pdf(content: bytes) -> tuple[str, str] | None:
-    if content.startswith(b"%PDF-"):
-        return None
-    if b"%PDF-" not in content[:1024] and detect_by_content(content) is ContentType.HTML:
-        return "an HTML page", "send it as HTML, or look whether it says why there is no PDF"
-    return _signed(content, is_binary=is_binary(content))
-
-
-def _instead_of_office(content: bytes, kind: ContentType) -> tuple[str, str] | None:
-    if content.startswith(b"PK"):
-        try:
-            found = Package(content).kind
-        except Invalid:
-            return None  # its reader tells what is wrong with it
-        if found in OFFICE:
-            return None if found == kind else (_EXPECTED[ContentType(found)], f"send it as {found.upper()}")
-        return _signed(content, is_binary=True)
-    if content.startswith(b"%PDF-"):
-        return "a PDF", "send it as PDF"
-    if signed := _rtf(content) or _signed(content, is_binary=is_binary(content)):
-        return signed
-    looks_like = _BINARY[0] if is_binary(content) else _EXPECTED[detect_by_content(content)]
-    return looks_like, "send what it is under its own name, or save it anew where it was made"
-
-
-def _instead_of_text(content: bytes) -> tuple[str, str] | None:
+def instead_of_text(content: bytes) -> Mismatch | None:
+    """Returns what the bytes are if they are clearly no text, in any encoding; what is in doubt is text."""
     encoding = declared_encoding(content)
     if encoding in {"UTF-16", "UTF-32"}:
-        return _BINARY if _is_undecodable(content, encoding) else None
+        return BINARY if _is_undecodable(content, encoding) else None
     binary = is_binary(content.strip(b"\x00"))
-    if signed := _signed(content, is_binary=binary):
-        return signed
+    if found := signed(content, is_binary=binary):
+        return found
     if content.startswith(b"%PDF-") and b"endobj" in content:
-        return "a PDF", "send it as PDF"
-    return _rtf(content) or (_BINARY if binary and not unmarked_encoding(content) else None)
+        return Mismatch("a PDF", "send it as PDF")
+    return rtf(content) or (BINARY if binary and not unmarked_encoding(content) else None)
 
 
-def _rtf(content: bytes) -> tuple[str, str] | None:
-    return ("an RTF document", _MODERN) if content.startswith(b"{\\rtf1") else None
+def rtf(content: bytes) -> Mismatch | None:
+    return Mismatch("an RTF document", _MODERN) if content.startswith(b"{\\rtf1") else None
 
 
-def _signed(content: bytes, *, is_binary: bool) -> tuple[str, str] | None:
+def signed(content: bytes, *, is_binary: bool) -> Mismatch | None:
     """Returns what the document is by its signature, and what to do with it."""
     for offset, magic, name in _SIGNATURES:
         if content.startswith(magic, offset) and (is_binary or _occurs_in_no_text(magic)):
             if name == _OLD_OFFICE:
                 return _old_office(content)
             if name == _ZIP and (office := next((told for part, *told in _OFFICE if part in content), None)):
-                return office[0], office[1]
-            return name, "leave it out, or send its text"
+                return Mismatch(*office)
+            return Mismatch(name, "leave it out, or send its text")
     return None
 
 
-def _old_office(content: bytes) -> tuple[str, str]:
-    found = (told for stream, *told in _OLD if stream.encode("utf-16-le") in content)
-    what, step = next(found, (_OLD_OFFICE, _MODERN))
-    return what, step
+def _old_office(content: bytes) -> Mismatch:
+    found = (Mismatch(*told) for stream, *told in _OLD if stream.encode("utf-16-le") in content)
+    return next(found, Mismatch(_OLD_OFFICE, _MODERN))
 
 
 def _occurs_in_no_text(magic: bytes) -> bool:

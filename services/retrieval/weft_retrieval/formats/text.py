@@ -2,6 +2,8 @@
 
 import re
 
+from weft_kit.document_names import ContentType
+from weft_retrieval.formats.document_format import DocumentFormat
 from weft_retrieval.formats.encodings import unicode_of, unreadable
 from weft_retrieval.formats.invisible import visible
 from weft_retrieval.formats.outline import Parsed
@@ -23,3 +25,6 @@ def decode(content: bytes) -> str:
     label = _LABEL.match(content)
     text = unicode_of(content, label[1].decode("ascii") if label else "").replace("\x00", " ")
     return visible(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+TEXT = DocumentFormat(content_type=ContentType.TEXT, description="text", read=read_text)

@@ -8,7 +8,7 @@ from functools import partial
 from prometheus_client import Counter, Gauge
 
 from weft_kit.joblog import JobLog, Lease, Leases
-from weft_kit.joblog.worker import Worker, WorkerLimits, WorkerWords
+from weft_kit.joblog.queue.worker import Worker, WorkerLimits, WorkerWords
 from weft_kit.tasks import ended
 from weft_retrieval.ingest_jobs.log_connection import LogLink
 from weft_retrieval.ingest_jobs.outcomes import IngestEnd, Stop

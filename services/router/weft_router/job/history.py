@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from google.protobuf import timestamp_pb2
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog.projection import note_attempts, withdraw
+from weft_kit.joblog.events.projection import note_attempts, withdraw
 from weft_kit.rpc.time import seconds_of
 from weft_router.job.transcript import AnswerSoFar
 

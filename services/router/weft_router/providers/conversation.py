@@ -1,10 +1,10 @@
-"""A conversation in the form that every provider accepts: each call has a unique id, followed at once by its one
-result.
+"""Puts a conversation into the form that every provider accepts: each call has a unique id, and its one result follows
+at once.
 
-Order and ids say nothing by themselves and are mended; what is missing is told, to the model or to who asked. Of this
-report anthropics/claude-code#1776 and anomalyco/opencode#3230 (calls without results), charmbracelet/crush#279 (a user
-between a call and its result), camel-ai/camel#2215 (ids that are too long), brainlid/langchain#620 (ids that occur
-twice).
+Order and ids carry no meaning, so they are corrected. A missing result is reported to the model, a missing call to the
+caller. Reported in anthropics/claude-code#1776 and anomalyco/opencode#3230 (calls without results),
+charmbracelet/crush#279 (a user between a call and its result), camel-ai/camel#2215 (ids that are too long) and
+brainlid/langchain#620 (ids that occur twice).
 """
 
 import re
@@ -17,8 +17,8 @@ from weft.common.v1 import chat_pb2
 from weft_router.providers.provider import ProviderError, unsupported
 
 UNANSWERED = "There is no result: the call was not answered."
-"""The result of a call that has none. Every provider demands one: the user went on, or the program stopped, before it
-came, and a model that is told so does not take the call for done."""
+"""The result of a call that has none, because the user went on or the program stopped before it came. Every provider
+requires one, and a model that reads this does not assume that the call was done."""
 
 OPENING = "(The conversation goes on.)"
 """The user's first message, for conversations that begin with the assistant in formats that require the user to
@@ -27,8 +27,8 @@ begin."""
 
 @dataclass(frozen=True, slots=True)
 class CallIds:
-    """What a format takes for the id of a call. For one that does not `fit` stands another, made of it alone: the turns
-    of a conversation then agree on it, and so do those who share a cached prompt.
+    """The call ids that a format accepts. An id that does not `fit` is replaced by one derived from it alone, which is
+    the same in every turn of a conversation and for all who share a cached prompt.
     """
 
     fit: re.Pattern[str]
@@ -41,7 +41,7 @@ class CallIds:
 
 
 class _ToolCall:
-    """A call that was made, and its result."""
+    """A call, and its result."""
 
     __slots__ = ("id", "result")
 
@@ -58,7 +58,7 @@ class _Calls:
         self._used: set[str] = set()
         self._times: Counter[str] = Counter()
         self._open: dict[str, list[deque[_ToolCall]]] = {}
-        """Calls without a result: of each turn that used the id, in their order."""
+        """Calls without a result, in order, for each turn that used the id."""
 
     def made(self, calls: Iterable[chat_pb2.ToolCall]) -> list[_ToolCall]:
         """Returns the calls of one turn, each with an id that no other call has."""
@@ -91,10 +91,10 @@ def arranged(messages: Sequence[chat_pb2.Message], ids: CallIds) -> list[chat_pb
     """Returns the messages with each call's result directly after it, in the order of the calls, and with acceptable
     ids.
 
-    An assistant's message that says nothing is left out.
+    A blank message of the assistant is left out.
 
     Raises:
-        ProviderError: a result is of no call.
+        ProviderError: a result belongs to no call.
     """
     calls = _Calls(ids)
     turns: list[tuple[chat_pb2.Message, list[_ToolCall]]] = []

@@ -1,8 +1,7 @@
 """Token counts, read from the many names and forms in which providers report them.
 
-What cannot be a count is as if it had not been told: what is no number, less than nothing, or more than fits. A count
-of nothing among others says nothing either, for many servers send zeros until they know, or where they do not. Parts
-are never more than their whole.
+A value that cannot be a count is ignored: one that is not a number, is negative, or is too large. So is a 0 among other
+counts, since many servers send zeros for what they do not know, or not yet. A part is never more than its whole.
 """
 
 import math
@@ -14,12 +13,12 @@ from weft.common.v1 import chat_pb2
 
 _MOST = 10**12
 _MOST_DIGITS = 32
-# No model writes more in one answer. What a total has beyond that is no thought, but a mistake.
+# No model writes more in one answer. If a total exceeds its parts by more, that is a mistake and not reasoning.
 _LONGEST_THOUGHT = 128 * 1024
 
 
 def count(value: Any) -> int | None:
-    """Returns a count that may have come as a fraction or as text; None where it cannot be one."""
+    """Returns a count that may be written as a fraction or as text; None if it cannot be one."""
     if isinstance(value, str) and len(value) <= _MOST_DIGITS:
         try:
             value = float(value)
@@ -27,7 +26,7 @@ def count(value: Any) -> int | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # A number of JSON may have more digits than a float takes.
+    # A number in JSON may have more digits than a float holds.
     if not 0 <= value <= _MOST:
         return None
     return math.ceil(value)
@@ -41,28 +40,28 @@ class CountNames:
     """The names under which a format reports counts, and how they are combined."""
 
     untold: Mapping[str, int]
-    """A 0 for each of them; one with a dot stands in an object within."""
+    """A 0 for each name; a dot separates the name of a nested object."""
     holders: frozenset[str]
-    """The objects within."""
+    """The names of the nested objects."""
     usage: Usage
 
     @classmethod
     def of(cls, names: Iterable[str], usage: Usage) -> "CountNames":
-        """Returns names, with what `usage` makes of their counts."""
+        """Returns these names, with the function that turns their counts into usage."""
         untold = dict.fromkeys(names, 0)
         holders = (name[:at] for name in untold for at, mark in enumerate(name) if mark == ".")
         return cls(untold, frozenset(holders), usage)
 
 
 class Counts:
-    """What the provider of one answer has counted so far: totals, so a later count replaces an earlier one."""
+    """The provider's counts for one answer so far. They are totals, so a later count replaces an earlier one."""
 
     def __init__(self, names: CountNames) -> None:
         self.told = dict(names.untold)
         self._names = names
 
     def take(self, counted: Any) -> bool:
-        """Takes in what an event counts; return whether that is anything."""
+        """Takes in an event's counts; returns whether there are any."""
         if type(counted) is not dict:
             return False
         told, holders, is_any = self.told, self._names.holders, False
@@ -112,7 +111,7 @@ _WRITTEN = (
     "cache_creation_input_tokens",
 )
 _WRITTEN_FOR_AN_HOUR = (
-    # LiteLLM's proxy, of Anthropic's
+    # LiteLLM's proxy, for Anthropic
     "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
     "cache_creation.ephemeral_1h_input_tokens",
 )
@@ -124,14 +123,15 @@ _REASONING = (
 
 
 def openai() -> Counts:
-    """Returns the counts of OpenAI's two formats, and of the many servers that speak them each in its own way."""
+    """Returns empty counts for OpenAI's two formats, in the variants of the many servers that speak them."""
     return Counts(_OPENAI)
 
 
 def _openai_usage(told: Mapping[str, int]) -> chat_pb2.Usage:
-    """Tells what stands beside the prompt and the completion from what in them, by the total where there is one.
+    """Decides which counts are outside the prompt and the completion and which are part of them, by the total if there
+    is one.
 
-    xAI counts its reasoning beside the completion, Google's server of this format in the total alone.
+    xAI counts its reasoning outside the completion, Google's server of this format only in the total.
     """
     total, cached, written = told["total_tokens"], _first(told, _CACHED), _first(told, _WRITTEN)
     completion, reasoning = _first(told, _COMPLETION), _first(told, _REASONING)
@@ -161,7 +161,7 @@ _OPENAI = CountNames.of(
 
 
 def anthropic() -> Counts:
-    """Returns the counts of Anthropic's format, whose input is what neither came from the cache nor went there."""
+    """Returns empty counts for Anthropic's format, whose input excludes tokens read from the cache or written to it."""
     return Counts(_ANTHROPIC)
 
 
@@ -193,7 +193,7 @@ _ANTHROPIC = CountNames.of(
 
 
 def gemini() -> Counts:
-    """Returns the counts of Gemini's format, whose thoughts stand beside the candidates."""
+    """Returns empty counts for Gemini's format, which counts thoughts separately from the candidates."""
     return Counts(_GEMINI)
 
 

@@ -19,20 +19,20 @@ from weft_router.providers.schemas.keywords import Schema
 from weft_router.providers.schemas.tool_schema import object_schema
 
 ANSWER = "answer"
-"""Name of a schema that has none."""
+"""Name for a schema without one."""
 
 MOST_STATE_BYTES = 480 * 1024
-"""Most bytes of state kept with a call, which an event carries in one piece with the call's id and name."""
+"""Most bytes of state kept with a call: one event carries all of it, with the call's id and name."""
 _JSON = re.compile("json", re.IGNORECASE)
 _ONE_OBJECT = "Answer with one JSON object and nothing else: no text around it, no Markdown fence."
 _JSON_ALONE = "Answer with JSON and nothing else: no text around it, no Markdown fence."
 
 
 def text(parts: Iterable[chat_pb2.ContentPart]) -> str:
-    """Returns parts that must be text as one.
+    """Returns the text of parts that must all be text.
 
     Raises:
-        ProviderError: one is something else.
+        ProviderError: a part is not text.
     """
     texts = []
     for part in parts:
@@ -47,7 +47,7 @@ def is_text(parts: Iterable[chat_pb2.ContentPart]) -> bool:
 
 
 def refuse_images(messages: Iterable[chat_pb2.Message]) -> None:
-    """Raises UNSUPPORTED when there is an image among the parts."""
+    """Raises ProviderError (UNSUPPORTED) if there is an image among the parts."""
     if any(part.HasField("image") for message in messages for part in message.parts):
         raise unsupported("this provider takes no images; name a model alias whose provider does, or send text")
 
@@ -57,7 +57,7 @@ def base64(image: chat_pb2.Image) -> str:
 
 
 def image_url(image: chat_pb2.Image) -> str:
-    """Returns where the image is, or itself as a data URL."""
+    """Returns the image's URL, or a data URL with the image itself."""
     return image.url if image.HasField("url") else f"data:{image.mime_type};base64,{base64(image)}"
 
 
@@ -67,11 +67,11 @@ def numbers(
     refused: Collection[str] = (),
     fitted: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, float]:
-    """Returns the numbers that were given and are not `refused`, `names` from Weft's to the format's.
+    """Returns the given numbers that are not `refused`, under the format's names; `names` maps Weft's to them.
 
-    Those that are `fitted` stand in the place of the given ones.
+    Values in `fitted` replace the given ones.
     """
-    # Six digits undo what the wire's single precision did to 0.7.
+    # Rounding to six digits restores numbers like 0.7 from the wire's single precision.
     return {
         theirs: fitted.get(ours, round(getattr(sampling, ours), 6))
         for ours, theirs in names.items()
@@ -80,7 +80,7 @@ def numbers(
 
 
 def schema(json_text: str, what: str) -> Any:
-    """Returns a JSON Schema as what it is.
+    """Returns the parsed JSON of a schema.
 
     Raises:
         ProviderError: it is not JSON.
@@ -92,7 +92,7 @@ def schema(json_text: str, what: str) -> Any:
 
 
 def parameters(tool: chat_pb2.Tool) -> Schema:
-    """Returns the schema of a tool's arguments, which may be missing."""
+    """Returns the schema of a tool's arguments; the tool need not have one."""
     text = tool.parameters_schema
     return object_schema(schema(text, f"the parameters of tool {tool.name}") if text else None)
 
@@ -110,9 +110,7 @@ def answer_schema(wanted: chat_pb2.ResponseFormat) -> Any:
 
 
 def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
-    """Returns the text that tells a model about a format that its provider does not enforce; "" if none is
-    requested.
-    """
+    """Returns the words that ask a model for a format that its provider does not enforce; "" if none is requested."""
     match wanted.WhichOneof("format"):
         case "json_object":
             return _ONE_OBJECT
@@ -122,14 +120,14 @@ def form_in_words(wanted: chat_pb2.ResponseFormat) -> str:
 
 
 def naming_json(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-    """Returns a request for one JSON object whose messages mention JSON, without which OpenAI refuses it."""
+    """Returns the request; if it asks for one JSON object its messages mention JSON, as OpenAI requires."""
     if not request.response_format.HasField("json_object") or any(map(_names_json, request.messages)):
         return request
     return telling_form(request)
 
 
 def telling_form(request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-    """Returns a request whose system prompt ends with its format in words."""
+    """Returns the request with its format in words at the end of the system prompt."""
     words = form_in_words(request.response_format)
     telling = inference_pb2.GenerateRequest()
     telling.CopyFrom(request)
@@ -146,9 +144,9 @@ def _names_json(message: chat_pb2.Message) -> bool:
 
 
 def arguments(call: chat_pb2.ToolCall) -> dict[str, Any]:
-    """Returns a call's arguments as an object, which all providers demand that they are, and not all that they send.
+    """Returns a call's arguments as an object. All providers require one, but not all send one.
 
-    What is empty in another way has always meant none (PHP writes them `[]`); anything else stands under a name.
+    Other empty values mean no arguments (PHP writes `[]`); any other value is put under the name `value`.
     """
     given = schema(call.arguments_json or "{}", f"the arguments of the call {call.id}")
     if isinstance(given, dict):
@@ -157,22 +155,22 @@ def arguments(call: chat_pb2.ToolCall) -> dict[str, Any]:
 
 
 def arguments_text(call: chat_pb2.ToolCall) -> str:
-    """Returns the same as JSON: as it was written, where it was an object."""
+    """Returns a call's arguments as the JSON text of an object, unchanged if it was one."""
     given = arguments(call)
     return call.arguments_json if call.arguments_json.lstrip().startswith("{") else json_text(given)
 
 
 @lru_cache(256)
 def source(*what: str) -> str:
-    """Returns a name for the source of calls and of the state kept with them: a server, a key, a model."""
+    """Returns an identifier for the source of calls and of their state: a server, perhaps with a key and a model."""
     return sha256("\n".join(what).encode()).hexdigest()[:16]
 
 
 def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
-    """Returns the state that `source`, of the format `provider`, wants back with a call; None if another made the call.
+    """Returns the state that `source`, of the format `provider`, expects with a call; None if another source made it.
 
-    Signatures and encrypted thoughts of others are refused, and so are fields that a server does not know. Calls of
-    before sources were kept are taken for its own.
+    Servers refuse signatures and encrypted thoughts of others, and fields that they do not know. Calls from before
+    sources were kept count as its own.
     """
     try:
         kept = _read(call.provider_state or "{}")
@@ -184,10 +182,7 @@ def state(call: chat_pb2.ToolCall, provider: str, source: str) -> Any:
 
 
 def kept(provider: str, value: Any, source: str) -> str:
-    """Returns the same in the words of a tool call.
-
-    Nothing where it could not be sent back, as the gateway takes it.
-    """
+    """Returns a call's state as `state` reads it; "" if it is too large or the gateway would not take it back."""
     try:
         text = json_text({provider: value} | ({"source": source} if source else {}))
         json_values.read(text, json_values.ARGUMENTS)
@@ -197,27 +192,25 @@ def kept(provider: str, value: Any, source: str) -> str:
 
 
 class Room:
-    """The remaining space for state kept with a call. Too much state is dropped as a whole, since a part of it would be
-    refused.
-    """
+    """The remaining space for a call's state. If that is too large all of it is dropped: a part would be refused."""
 
     def __init__(self) -> None:
         self._left = MOST_STATE_BYTES
 
     def take(self, *values: Any) -> bool:
-        """Takes space for values; returns whether there was enough. Once there was not, there is none any more."""
+        """Takes space for values; returns whether there was enough. Once there was not, there never is again."""
         if self._left >= 0:
             self._left -= sum(len(value if isinstance(value, str) else json_text(value)) for value in values)
         return self._left >= 0
 
     @property
     def was_enough(self) -> bool:
-        """Whether all that was to be kept had room."""
+        """Whether there was space for everything."""
         return self._left >= 0
 
 
 def json_text(value: Any) -> str:
-    """Returns a value as JSON; raises ValueError for a number that JSON does not have."""
+    """Returns a value as JSON. Raises ValueError for NaN and infinity, which JSON does not have."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -230,10 +223,10 @@ def json_value(json_text: str) -> Any:
 
 
 def _read(json_text: str) -> Any:
-    """Reads JSON that can be written again: no half of a surrogate pair, no NaN, and not too deep.
+    """Returns parsed JSON that can be written again: without half a surrogate pair or NaN, and not too deep.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not such JSON.
     """
     return from_json(json_text, allow_inf_nan=False)
 
@@ -245,7 +238,7 @@ def system_texts(messages: Iterable[chat_pb2.Message]) -> Iterator[str]:
 
 
 def merged(body: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges `over` into `body`, table by table."""
+    """Returns `body` with `over` merged into it, nested objects included."""
     laid = dict(body)
     for name, value in over.items():
         below = laid.get(name)

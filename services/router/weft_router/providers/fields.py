@@ -1,6 +1,6 @@
-"""Fields of an event, read in every form whose meaning is clear; otherwise the failure names the field.
+"""Reads fields of an event in every form whose meaning is clear; otherwise the failure names the field.
 
-A wrong value is reported only by its type: a provider's words stay with the answer.
+A wrong value is reported only by its type, since an error must not quote the answer.
 """
 
 from typing import Any
@@ -13,16 +13,14 @@ _THOUGHTS = ("text", "thinking", "summary", "content", "reasoning", "reasoning_c
 
 
 def unreadable(field: str, found: Any, wanted: str) -> ProviderError:
-    """Returns the failure of an event with a field of the wrong form, which would recur in every answer of the
-    server.
-    """
+    """Returns the failure of an event with a field of the wrong type, which the server would send in every answer."""
     kind = _KINDS.get(type(found), "null")
     message = f"the provider sent {kind} as {field}, where {wanted} belongs; look at the provider itself"
     return ProviderError(error_pb2.ERROR_REASON_PROVIDER_STREAM_BROKEN, message, Remedy.ANOTHER_PROVIDER)
 
 
 def text(holder: dict[str, Any], name: str, field: str = "") -> str:
-    """Returns a text, empty where it is null or missing."""
+    """Returns a text, empty if it is null or missing."""
     found = holder.get(name)
     if type(found) is str:
         return found
@@ -32,7 +30,7 @@ def text(holder: dict[str, Any], name: str, field: str = "") -> str:
 
 
 def mapping(holder: dict[str, Any], name: str, field: str = "") -> dict[str, Any]:
-    """Returns an object, empty where it is null or missing."""
+    """Returns an object, empty if it is null or missing."""
     found = holder.get(name)
     if type(found) is dict:
         return found
@@ -54,7 +52,7 @@ def mappings(holder: dict[str, Any], name: str, field: str = "") -> list[dict[st
 
 
 def thoughts(found: Any, field: str) -> str:
-    """Returns reasoning that may have come as text, as an object or as a list of such; what is sealed says nothing."""
+    """Returns reasoning that may be text, an object, or a list of these; encrypted reasoning has no text."""
     match found:
         case None:
             return ""

@@ -7,7 +7,7 @@ from typing import Any
 from weft.common.v1 import chat_pb2
 from weft_router.providers import encoding
 
-# Servers and proxies say the words of a format that is not theirs, in any case: one table for all of them.
+# Servers and proxies use words of other formats, in upper or lower case, so one table serves them all.
 _STOP = (
     "stop",  # OpenAI, vLLM, SGLang, llama.cpp, Ollama, Gemini's STOP
     "end_turn",  # Anthropic, Bedrock, and OpenRouter for Claude (vercel/modelfusion#343)
@@ -57,16 +57,16 @@ _MEANINGS = {
 
 _FAILURES = frozenset(
     {
-        "repetition",  # vLLM: the tokens repeat themselves, a hallucination
+        "repetition",  # vLLM: the model repeats itself
         *("not_finished", "time_limit"),  # watsonx
-        "max_time",  # transformers serve, of `max_time`
+        "max_time",  # transformers serve: its `max_time` is over
         "rate_limit",
-        "function_call_filter",  # what Gemini's server of OpenAI's format says first (NousResearch/hermes-agent#11171)
+        "function_call_filter",  # first word of Gemini's server of OpenAI's format (NousResearch/hermes-agent#11171)
         # Gemini
         *("too_many_tool_calls", "unexpected_tool_call", "missing_thought_signature"),
     }
 )
-# Nobody can list every server's words for giving up; they are made of these.
+# The servers' words for giving up cannot all be listed, but they contain these.
 _WORDS_OF_FAILURE = frozenset(
     {
         *("error", "errored", "fail", "failed", "failure", "exception", "fault", "crashed", "killed", "panic"),
@@ -95,9 +95,9 @@ _BETWEEN = re.compile(r"[^a-z0-9]+")
 
 
 def said(value: Any) -> str | None:
-    """Returns a finish reason as a word; None where there is none yet, and "" where it is told without a word.
+    """Returns a finish reason as a word; None if there is none yet, and "" if it is present but empty.
 
-    SGLang's own is an object, `{"type": "stop", "matched": 2}`.
+    SGLang's is an object, `{"type": "stop", "matched": 2}`.
     """
     if isinstance(value, dict):
         value = value.get("type")
@@ -108,7 +108,7 @@ def said(value: Any) -> str | None:
 
 
 def meaning(word: str) -> chat_pb2.FinishReason.ValueType:
-    """Returns what a word means in every format; UNSPECIFIED for one that is not known, or says that it failed."""
+    """Returns the meaning of a word of any format; UNSPECIFIED if it is unknown or says that the answer failed."""
     return _MEANINGS.get(_plain(word), chat_pb2.FINISH_REASON_UNSPECIFIED)
 
 
@@ -130,6 +130,6 @@ def tells_more(native: str) -> bool:
 
 @lru_cache(256)
 def _plain(word: str) -> str:
-    """Returns MAX_TOKENS, maxTokens and FinishReason.MAX_TOKENS as max_tokens."""
+    """Returns a word in snake case: MAX_TOKENS, maxTokens and FinishReason.MAX_TOKENS become max_tokens."""
     parted = _HUMP.sub("_", word[:_LONGEST]).lower()
     return _BETWEEN.sub("_", parted).strip("_").removeprefix("finish_reason_")

@@ -1,4 +1,4 @@
-"""The wire formats that providers of the catalog may speak, a line each: see docs/extending.md."""
+"""The wire formats that the catalog's providers may speak, one line each; docs/extending.md says how to add one."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -19,5 +19,5 @@ WIRE_FORMATS: Final[Mapping[type[HttpEntry], Callable[[Any], WireFormat]]] = {
 
 
 def wire_format(entry: HttpEntry) -> WireFormat:
-    """Returns the wire format of an entry's kind, with what the entry sets for it."""
+    """Returns the wire format of an entry's kind, with the entry's settings."""
     return WIRE_FORMATS[type(entry)](entry)

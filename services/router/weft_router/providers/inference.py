@@ -1,4 +1,4 @@
-"""Our own engines, over gRPC."""
+"""Weft's own engines, called over gRPC."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -45,7 +45,7 @@ class InferenceProvider:
     async def stream(
         self, request: inference_pb2.GenerateRequest, limit_s: float
     ) -> AsyncIterator[AsyncIterator[Step]]:
-        """Asks the engine; see the port."""
+        """Asks the engine; see Provider."""
         encoding.refuse_images(request.messages)
         try:
             async with (
@@ -57,11 +57,11 @@ class InferenceProvider:
             raise provider_error(error) from None
 
     def changes(self, _request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Returns nothing: our engines accept all settings unchanged."""
+        """Returns nothing: Weft's engines accept all settings unchanged."""
         return ()
 
     async def continues_prefix(self) -> bool:
-        """Asks the engine once; an engine that does not answer is assumed to start over."""
+        """Returns what the engine says, asked once; one that does not answer is assumed to start over."""
         if self._continues_prefix is None:
             try:
                 call = self._stub.GetEngine(inference_pb2.GetEngineRequest(), **self._channel.call(_GET_ENGINE_LIMIT_S))
@@ -71,7 +71,7 @@ class InferenceProvider:
         return self._continues_prefix
 
     async def check(self, _model: str, limit_s: float) -> None:
-        """Asks the engine what it is; see the port."""
+        """Asks the engine what it is; see Provider."""
         try:
             await self._channel.unary(
                 self._stub.GetEngine(inference_pb2.GetEngineRequest(), **self._channel.call(limit_s))
@@ -94,7 +94,7 @@ async def _steps(responses: AsyncIterator[inference_pb2.GenerateResponse]) -> As
 
 
 def provider_error(error: WeftError) -> ProviderError:
-    """Translates a failure of an inference service for the record of a job."""
+    """Returns the ProviderError for a failure of an inference service."""
     reason, remedy = _BY_STATUS.get(error.status, _OTHERWISE)
     if error.reason == error_pb2.ERROR_REASON_DRAINING:
         remedy = Remedy.ANOTHER_REPLICA

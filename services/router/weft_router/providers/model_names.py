@@ -1,7 +1,7 @@
-"""What is known of a model by its name. Of other names nothing is known, and they are asked as any model is.
+"""What is known about a model from its name. Models with other names are called without special rules.
 
-A name of a provider's own is matched as it stands there. Other servers of open models give them names of another shape
-(`org/Name`, `name:7b`), and take what their own software takes. The sources:
+A provider's names for its own models are matched as it writes them. Other servers of open models use other forms
+(`org/Name`, `name:7b`) and accept what their own software accepts. The sources:
 
 - OpenAI: its guides to reasoning, to structured outputs ("Supported schemas": the root is an object), to each model.
 - Mistral: its reference; anon-kode#53 (dnakov, `stream_options`).
@@ -20,25 +20,26 @@ import re
 from typing import Final
 
 _SEARCHED = 256
-"""How much of a name tells what it is. A catalog's may be of any length, and is looked through several times a call."""
+"""How many characters of a name are searched. A catalog's name may have any length, and is searched several times per
+call."""
 
 
 def holds(model: str, pattern: re.Pattern[str]) -> bool:
-    """Returns whether a name has a pattern anywhere in it."""
+    """Returns whether a pattern occurs anywhere in a name."""
     return pattern.search(model, 0, _SEARCHED) is not None
 
 
 # OpenAI ---------------------------------------------------------------------------------------------------------------
 
 OPENAI: Final = re.compile(r"(ft:)?(gpt-(?!oss)|chatgpt-|o[1-9](?![0-9]))")
-"""OpenAI's: they take no schema of an answer but an object's."""
+"""OpenAI's models, which accept only an object as the schema of an answer."""
 NEEDS_COMPLETION_TOKENS: Final = re.compile(r"(o[1-9]|gpt-[5-9])(?![0-9])")
-"""Refuse `max_tokens`, of which other servers know nothing else."""
+"""Models that need `max_completion_tokens` and refuse `max_tokens`, the only field that other servers know."""
 _ANSWERS_AT_ONCE: Final = re.compile(r"gpt-5-chat")
 
 
 def reasons(model: str) -> bool:
-    """Returns whether it is one of OpenAI's that reason. Others answer "Encrypted content is not supported"."""
+    """Returns whether it is one of OpenAI's models that reason. Others answer "Encrypted content is not supported"."""
     return model.startswith("codex-") or bool(
         NEEDS_COMPLETION_TOKENS.match(model) and not _ANSWERS_AT_ONCE.match(model)
     )
@@ -49,36 +50,35 @@ def reasons(model: str) -> bool:
 MISTRALS_OWN: Final = re.compile(
     r"(open-(mistral|mixtral)-|(mistral|magistral|ministral|codestral|devstral|pixtral|voxtral)-.*-?(latest|[0-9]{4})$)"
 )
-"""As Mistral itself calls them. It refuses fields that it does not know."""
+"""Mistral's own names for its models. Its API refuses fields that it does not know."""
 MISTRAL: Final = re.compile(r"mi[sx]tral|(?:mini|magi|code|dev|vox)stral|pixtral", re.IGNORECASE)
-"""Wherever they run: their templates take ids of nine letters and digits."""
+"""Mistral's models on any server: their templates require ids of nine letters and digits."""
 STRICT_TEMPLATE: Final = re.compile(rf"{MISTRAL.pattern}|gemma|qwen", re.IGNORECASE)
-"""Their chat templates raise an error unless one message of the system comes first and user and assistant take turns.
-"""
+"""Models whose chat templates require at most one system message, which comes first, and user and assistant in turn."""
 DEMANDS_REASONING: Final = re.compile(
     r"kimi-(?:k2[.-]?(?:[5-9]|thinking)|k[3-9]|for-coding)|deepseek-(?:reasoner|v[4-9])", re.IGNORECASE
 )
-"""Refuse a call whose reasoning they do not see, also one that another model made, or that was made without any."""
+"""Models that refuse a call without its reasoning, even one that another model made, or made without reasoning."""
 WITHOUT_SCHEMAS: Final = re.compile(r"deepseek-(chat|reasoner|v[0-9].*|flash)")
-"""Take no schema of an answer; DeepSeek's own."""
+"""DeepSeek's own names for models that accept no schema of an answer."""
 THINKS_OR_MUST_CALL: Final = re.compile(r"deepseek-v[4-9]|kimi-k2\.[56](?![0-9])")
-"""Think unless they are told not to, and cannot be made to call a tool meanwhile."""
+"""Models that think unless told not to, and cannot be forced to call a tool while they do."""
 MOONSHOTS_OWN: Final = re.compile(r"kimi-|moonshot-")
-"""As Moonshot itself calls them. It refuses stop texts of more than 32 bytes, names of tools that do not begin with a
-letter, and schemas that are not of its flavor."""
+"""Moonshot's own names for its models. Its API refuses stop texts of more than 32 bytes, tool names that do not begin
+with a letter, and schemas that are not in its flavor."""
 
 # Claude ---------------------------------------------------------------------------------------------------------------
 
 CLAUDE_WITHOUT_FORMAT: Final = re.compile(r"claude-([23]|instant|4-|(sonnet|opus)-4(?!-[5-9](?![0-9])))")
-"""From before there were structured outputs."""
+"""Models from before structured outputs."""
 CLAUDE_NEVER_MUST_CALL: Final = re.compile(r"claude-((fable|mythos)-5-1|(opus|sonnet)-5-5)(?![0-9])")
-"""Always think, and cannot be made to call a tool."""
+"""Models that always think and cannot be forced to call a tool."""
 CLAUDE_ADAPTS_OR_MUST_CALL: Final = re.compile(r"claude-(opus|sonnet)-4-[67](?![0-9])")
-"""Cannot be made to call a tool while they may think as they see fit."""
+"""Models that cannot be forced to call a tool while their thinking is adaptive."""
 
 # Gemini ---------------------------------------------------------------------------------------------------------------
 
 GEMINI_BEFORE_3: Final = re.compile(r"gemini-[12](?![0-9])")
-"""Enforce no form beside tools."""
+"""Models that enforce no response format if there are tools."""
 GEMINI_SIGNS: Final = re.compile(r"(models/)?gemini-3")
-"""Refuse a turn whose first call has no signature."""
+"""Models that refuse a turn whose first call has no signature."""

@@ -11,7 +11,7 @@ from weft_router.providers.provider import Provider, ProviderError
 
 @dataclass(frozen=True, slots=True)
 class ProbedProvider:
-    """A provider to probe, and one of its models if one has to be named."""
+    """A provider to probe, and a model for the probe to name if it must."""
 
     name: str
     kind: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 async def probe(patients: Iterable[ProbedProvider], limit_s: float) -> list[Finding]:
-    """Probes all at once, each for at most `limit_s` seconds."""
+    """Returns the findings of probing all at once, each for at most `limit_s` seconds."""
     return await asyncio.gather(*(_examine(patient, limit_s) for patient in patients))
 
 

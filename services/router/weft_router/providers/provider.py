@@ -30,8 +30,8 @@ class Remedy(Enum):
 
     NOTHING = auto()
     NEXT_ROUTE = auto()
-    """Another route, once, and another provider's first: it is not known whether the request is at fault, or only what
-    this one takes.
+    """Another route, once, preferably another provider's: the fault may be the request's, or only this provider's
+    rules.
     """
     ANOTHER_PROVIDER = auto()
     ANOTHER_ROUTE = auto()
@@ -47,10 +47,10 @@ class Remedy(Enum):
 
 
 class ProviderError(Exception):
-    """A call failed. `message` is for developers: it names the next step and holds nothing secret.
+    """A call failed. `message` is for developers: it names the next step and contains no secrets.
 
-    `http_status` is what it answered with, where it answered; `retry_after_s` its own wish, when it stated one. With
-    `is_impatience` a limit was passed that the request itself had set, stricter than the operator's.
+    `http_status` is the provider's status, if it answered; `retry_after_s` the wait that it asks for, if it does.
+    `is_impatience` says that a limit of the request's own passed, which was stricter than the operator's.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class ProviderError(Exception):
 
     @property
     def kind(self) -> str:
-        """What others than the job's owner may see: a provider's own words may quote the prompt."""
+        """What people other than the job's owner may see: a provider's own words may quote the prompt."""
         return self.reason_name if self.http_status is None else f"{self.reason_name} (HTTP {self.http_status})"
 
     @property
     def is_requests_fault(self) -> bool:
-        """Whether this very request could not be answered, which says nothing about the provider."""
+        """Whether the failure is due to this request, and so says nothing about the provider."""
         return self.is_impatience or self.reason in _REQUESTS_FAULTS
 
     def to_wire(self) -> job_pb2.JobError:
@@ -113,13 +113,13 @@ class Provider(Protocol):
         """
 
     def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Returns the settings that are withheld from the model, or changed for it: "without seed, which …"."""
+        """Returns the settings that are not sent to the model, or changed for it: "without seed, which …"."""
 
     async def continues_prefix(self) -> bool:
         """Returns whether `request.prefix` is honoured, so that an answer can continue where it was cut off."""
 
     async def check(self, model: str, limit_s: float) -> None:
-        """Makes the cheapest real call, for `model` where one has to be named, in at most `limit_s` seconds.
+        """Makes the cheapest real call, for `model` if one has to be named, in at most `limit_s` seconds.
 
         Raises:
             ProviderError: the provider cannot be used.

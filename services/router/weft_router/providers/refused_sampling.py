@@ -1,7 +1,7 @@
-"""Settings of sampling that a model is known to refuse, by its name: it is asked without them.
+"""Sampling settings that a model is known to refuse, by its name: they are left out of its requests.
 
-They are wishes, so an answer drawn in another way is still the answer asked for; stop texts are not, but the router
-holds every answer to them itself, whoever gave it. What is not known here is passed on. The sources:
+They are preferences, so an answer sampled without them still satisfies the request. Stop texts do not, but the router
+applies those itself to every provider's answers. Settings that are not known here are passed on. The sources:
 
 - OpenAI's guide on reasoning, its reference of `stop`, and its guides to GPT-5.1 and later ("temperature, top_p …
   are only supported … with reasoning effort set to none"); langchain-ai/open-swe#628, BerriAI/litellm#12503.
@@ -13,8 +13,7 @@ holds every answer to them itself, whoever gave it. What is not known here is pa
   deepseek-ai/DeepSeek-R1#7, cline/cline#1348.
 - Anthropic's migration guide (temperature or top_p, not both, from Opus 4.1 on; none of them from Opus 4.7 on) and its
   guide on extended thinking ("isn't compatible with temperature or top_k modifications … top_p between 1 and 0.95").
-- What a temperature goes to: theopenco/llmgateway#3268 (GLM), Moonshot's reference, SillyTavern/SillyTavern#4856
-  (Mistral).
+- Highest temperatures: theopenco/llmgateway#3268 (GLM), Moonshot's reference, SillyTavern/SillyTavern#4856 (Mistral).
 - Gemini: vercel/ai#8943, google-gemini/cookbook#1290 ("Penalty is not enabled for this model").
 """
 
@@ -29,7 +28,7 @@ PENALTIES: Final = frozenset({"frequency_penalty", "presence_penalty"})
 _DRAWING: Final = frozenset({"temperature", "top_p"})
 _NONE: Final[frozenset[str]] = frozenset()
 
-# What follows the number reasons whatever the family does, and takes no effort but its own.
+# These variants always reason, whatever the rest of their family does, and accept only their own effort.
 _REASONS_ALWAYS: Final = re.compile(r"o[1-9]|gpt-5(?!\.)|gpt-5\.1-codex|gpt-[5-9](\.[0-9]+)?-(chat|pro)|gpt-6-astra")
 _REASONS_ON_REQUEST: Final = re.compile(r"gpt-5\.[1-4](?![0-9])")
 _GROK: Final = re.compile(r"grok-(3-mini|code|build|latest|[4-9])(?!.*non-reasoning)")
@@ -43,12 +42,12 @@ _HOTTEST_OF_ALL: Final = 2.0
 
 _CLAUDE_WITHOUT: Final = re.compile(r"claude-(opus-4-[7-9]|[a-z]+-[5-9])(?![0-9])")
 _CLAUDE_ONE: Final = re.compile(r"claude-(opus-4-[1-9]|[a-z]+-4-[5-9])(?![0-9])")
-_LOWEST_TOP_P: Final = 0.95  # beside thinking
+_LOWEST_TOP_P: Final = 0.95  # with thinking
 _GEMINI_WITH_PENALTIES: Final = re.compile(r"gemini-(1|2\.0)")
 
 
 def of_chat(model: str, effort: object = None) -> frozenset[str]:
-    """Returns what a model that speaks one of OpenAI's formats refuses, asked for so much `effort` in reasoning."""
+    """Returns the settings that a model behind one of OpenAI's formats refuses at this reasoning `effort`."""
     name = model.rpartition("/")[2].lower()
     if _GROK.match(name):
         return PENALTIES | {"stop"}
@@ -58,12 +57,12 @@ def of_chat(model: str, effort: object = None) -> frozenset[str]:
 
 
 def hottest(model: str) -> float:
-    """Returns the highest temperature that a model which speaks one of OpenAI's formats takes."""
+    """Returns the highest temperature that a model behind one of OpenAI's formats accepts."""
     return next((highest for names, highest in _HOTTEST if names.match(model)), _HOTTEST_OF_ALL)
 
 
 def of_claude(model: str, sampling: chat_pb2.SamplingParams, thinking: Mapping[str, Any]) -> frozenset[str]:
-    """Returns what Anthropic refuses of a model, with what is said of its `thinking`."""
+    """Returns the settings that Anthropic refuses for a model with this setting of `thinking`."""
     if holds(model, _CLAUDE_WITHOUT):
         return _DRAWING | {"top_k"}
     if thinking.get("type") in ("enabled", "adaptive"):
@@ -74,7 +73,7 @@ def of_claude(model: str, sampling: chat_pb2.SamplingParams, thinking: Mapping[s
 
 
 def of_gemini(model: str) -> frozenset[str]:
-    """Returns what Gemini refuses of a model."""
+    """Returns the settings that Gemini refuses for a model."""
     is_newer = "gemini-" in model and not holds(model, _GEMINI_WITH_PENALTIES)
     return PENALTIES if is_newer else _NONE
 

@@ -1,4 +1,4 @@
-"""An answer as it arrives, event by event, in any format, and accepted only when it is complete."""
+"""Reads an answer as it arrives, event by event, in any format, and accepts it only if it is complete."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -17,34 +17,34 @@ from weft_router.providers.provider import ProviderError, Step, broken
 from weft_router.providers.surrogates import Halves, marked
 from weft_router.providers.tool_calls import ToolCalls
 
-# The last is OpenAI's end marker, which proxies send in every format: whether the answer is whole its end tells.
+# The last is OpenAI's end marker, which proxies send in every format; the format's own end shows if all has come.
 _SAY_NOTHING = ("ping", "pong", "heartbeat", "keepalive", "keep-alive", "[done]")
 
 
 class Answer(ABC):
-    """Reads the data of one stream's events, in order. A format says what its events mean.
+    """Reads the data of one stream's events, in order; a subclass for each format interprets its events.
 
-    A refusal is text like any other, but ends as CONTENT_FILTER, so that it is not taken for the requested answer.
+    A refusal is passed on as text, but ends as CONTENT_FILTER, so that it is not taken for the requested answer.
     """
 
     end_marker: ClassVar[str | None] = None
-    """The data of the last event, where that is no event of the format."""
+    """The data of an end marker that is not an event of the format."""
 
     def __init__(self, counts: Counts, source: str = "") -> None:
         self.counts = counts
         self.source = source
-        """Who answers; see phrases.state."""
+        """Who answers; see encoding.state."""
         self.said = event_pb2.Delta()
-        """The tokens and calls that are new."""
-        # A piece from the network may hold very many texts: added up one by one they would cost their square.
+        """The new tokens and calls."""
+        # One piece from the network may hold very many texts; joining them one by one would take quadratic time.
         self.texts: list[str] = []
         self.reasoning: list[str] = []
         self.has_said = False
-        """Whether anything was said before what is new."""
+        """Whether anything came before the new part."""
         self.refused = False
         self.calls = ToolCalls(self._tell)
         self.raw_finish_reason: str | None = None
-        """The provider's own word for the end; None while none came."""
+        """The provider's own word for the end; None until one came."""
         self._counts_are_new = False
         self._halves: Halves | None = None
 
@@ -60,26 +60,25 @@ class Answer(ABC):
             return True
         try:
             event = from_json(data)
-        except (ValueError, TypeError):  # the latter where the text holds half of a character
+        except (ValueError, TypeError):  # TypeError if the text holds half of a character
             event = self._strange(data)
         try:
             return self.event(event) if type(event) is dict else self._several(event)
         except KeyError as error:
             raise broken(f"sent an event without {_named(error, data)}") from error
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            # Events are not checked against a schema, which would cost more than all the rest: what does not have
-            # the right form, and is not worth a word of its own, fails where it is used.
+            # Events are not checked against a schema, which would cost more than everything else. A wrong form that
+            # has no message of its own fails where it is used.
             raise broken("sent an event that is not of its format") from error
 
     @abstractmethod
     def event(self, event: dict[str, Any]) -> bool:
-        """Takes in one event, of which nothing is known but that it is JSON; return whether it is the end marker."""
+        """Takes in one event, which is some JSON object; returns whether it is the end marker."""
 
     def body_ended(self) -> None:
-        """Takes in the end of the body, without an end marker before it.
+        """Takes in the end of a body without an end marker.
 
-        Some servers send none. If the model's finish reason came as the last part of its output, nothing of the answer
-        is missing.
+        Some servers send none. If the finish reason came as the last part of the model's output, nothing is missing.
 
         Raises:
             ProviderError: the answer may not be complete.
@@ -88,13 +87,13 @@ class Answer(ABC):
             raise broken("ended its stream without the end marker")
 
     def say(self, text: str) -> None:
-        """Takes in a token of text; one that is empty is none."""
+        """Takes in a token of text; an empty one does not count."""
         if text:
             self.texts.append(text)
             self.said.token_count += 1
 
     def think(self, text: str) -> None:
-        """Takes in a token of reasoning; one that is empty is none."""
+        """Takes in a token of reasoning; an empty one does not count."""
         if text:
             self.reasoning.append(text)
             self.said.token_count += 1
@@ -103,7 +102,7 @@ class Answer(ABC):
         self.said.tool_calls.append(piece)
 
     def count(self, counted: Any) -> None:
-        """Takes in what an event counts, under the format's names."""
+        """Takes in an event's counts, under the format's names."""
         if counted and self.counts.take(counted):
             self._counts_are_new = True
 
@@ -121,7 +120,7 @@ class Answer(ABC):
         return said
 
     def take_last(self) -> event_pb2.Delta | None:
-        """Returns what is left to emit, once the end has come."""
+        """Returns what is left to emit after the end."""
         said = self.take()
         if self._halves:
             said = said or self.said
@@ -135,10 +134,10 @@ class Answer(ABC):
         return usage
 
     def _strange(self, data: str) -> Any:
-        """Returns what stands in data that is no JSON as it is; None where that says nothing.
+        """Returns the content of data that is not valid JSON as it is; None if it carries nothing, as a keep-alive.
 
         Raises:
-            ProviderError: it can be no event.
+            ProviderError: it cannot be an event.
         """
         word = data.strip()
         if word == self.end_marker:
@@ -161,13 +160,13 @@ class Answer(ABC):
             return self._strange(line)
 
     def _several(self, event: Any) -> bool:
-        """Takes in what is no event: a list of them, the end marker as a JSON text, or what says nothing."""
+        """Takes in data other than an event: a list of events, the end marker as a JSON string, or nothing."""
         if isinstance(event, list):
             return any(self.event(each) if isinstance(each, dict) else self._several(each) for each in event)
         return event is not None and event == self.end_marker
 
     def finish(self) -> inference_pb2.Finished:
-        """Returns the end, once its marker has come.
+        """Returns the end of the answer, once its marker has come.
 
         Raises:
             ProviderError: no finish reason came before it.
@@ -176,7 +175,7 @@ class Answer(ABC):
         if word is None:
             raise broken("ended without a finish reason")
         reason = finish_reasons.meaning(word)
-        # A call that was cut off before its arguments is not one that has none.
+        # A call that was cut off before its arguments is not a call without arguments.
         self.calls.end(bare="" if reason == chat_pb2.FINISH_REASON_LENGTH else "{}")
         if self.refused and not finish_reasons.is_failure(word):
             reason = chat_pb2.FINISH_REASON_CONTENT_FILTER
@@ -186,7 +185,7 @@ class Answer(ABC):
 
 
 def _named(error: KeyError, data: str) -> str:
-    """Returns the field that is missing; a name that the event itself holds may be the provider's own."""
+    """Returns words for the missing field; a name that occurs in the event is not shown, for it may be content."""
     name = error.args[0]
     return f"its field {name}" if isinstance(name, str) and name not in data else "one that it belongs to"
 
@@ -204,10 +203,10 @@ class StreamReader:
         """Reads the body; unknown until its first bytes are here."""
         self._has_events = False
         self.is_over = False
-        """Whether the end has come: nothing behind it is part of the answer."""
+        """Whether the end has come: nothing after it is part of the answer."""
 
     def read(self, chunk: bytes) -> Iterable[Step]:
-        """Returns what a piece of the body says.
+        """Returns the steps in a piece of the body.
 
         Raises:
             ProviderError: it breaks the format.
@@ -215,7 +214,7 @@ class StreamReader:
         return self._steps((self._events or self._begin(chunk)).read(chunk))
 
     def end(self) -> Iterator[Step]:
-        """Yields what the end of the body shows, unless the end had come before.
+        """Yields the steps that the end of the body adds; none if the answer had ended before.
 
         Raises:
             ProviderError: the answer is not complete.

@@ -1,7 +1,7 @@
-r"""Halves of characters: JSON may tell one beyond U+FFFF as two escapes, which servers send in two events.
+r"""Halves of characters: JSON may write a character beyond U+FFFF as two escapes, which servers may send in two events.
 
-No text can hold a half. Until its other half comes, each stands as a character of the last private plane, which nobody
-uses; what stays alone becomes U+FFFD. (Unicode, chapter 3.9, "Surrogates"; RFC 8259, section 8.2.)
+A text cannot hold one half. Until the other comes, it is represented by a character of the last private plane, which is
+not in use; a half that stays alone becomes U+FFFD. (Unicode, chapter 3.9, "Surrogates"; RFC 8259, section 8.2.)
 """
 
 import re
@@ -10,7 +10,7 @@ from weft.job.v1 import event_pb2
 
 _PLANE = 0x100000
 _FIRST, _SECOND = r"u[dD][89abAB][\da-fA-F]{2}", r"u[dD][c-fC-F][\da-fA-F]{2}"
-# Every escape is looked at, for what follows an escaped backslash is none.
+# Every escape is matched, since a `u` after an escaped backslash begins none.
 _ESCAPE = re.compile(rf"\\(?:{_FIRST}\\{_SECOND}|({_FIRST}|{_SECOND})|.)", re.DOTALL)
 _RAW = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("([\U0010d800-\U0010dbff])([\U0010dc00-\U0010dfff])")
@@ -18,20 +18,20 @@ _HALF = re.compile("[\U0010d800-\U0010dfff]")
 
 
 def marked(json_text: str) -> str:
-    """Returns JSON in which characters stand for the halves alone, be they escapes or, from lax writers, bytes."""
+    """Returns JSON in which private characters replace lone halves, whether escaped or, from lax writers, raw."""
     text = _ESCAPE.sub(lambda escape: chr(_PLANE + int(escape[1][1:], 16)) if escape[1] else escape[0], json_text)
     return _RAW.sub(lambda half: chr(_PLANE + ord(half[0])), text)
 
 
 class Halves:
-    """Joins the halves in one answer's deltas. What may still meet its other half is held back."""
+    """Joins the halves in one answer's deltas. A first half at the end is held back until the other comes."""
 
     def __init__(self) -> None:
         self._held: dict[str | int, str] = {}
-        """First halves by the field they stand at the end of: a call's arguments by the call's index."""
+        """First halves by the field that they end; for a call's arguments, by the call's index."""
 
     def join(self, said: event_pb2.Delta) -> bool:
-        """Lets a delta say whole characters alone; return whether it says anything then."""
+        """Leaves only whole characters in a delta; returns whether it still says anything."""
         said.text = self._joined("text", said.text)
         said.reasoning = self._joined("reasoning", said.reasoning)
         for call in said.tool_calls:
@@ -41,7 +41,7 @@ class Halves:
         return bool(said.text or said.reasoning or said.tool_calls)
 
     def release(self, said: event_pb2.Delta) -> None:
-        """Adds what is held back to the last delta: its other halves will not come."""
+        """Adds U+FFFD to the last delta for each half held back, as the others will not come."""
         for field in self._held:
             match field:
                 case "text":
@@ -62,7 +62,7 @@ class Halves:
 
 
 def joined(text: str) -> str:
-    """Returns a text with the characters of which both halves stand in it."""
+    """Returns a text in which adjacent halves are joined."""
     return _PAIR.sub(_whole, text)
 
 

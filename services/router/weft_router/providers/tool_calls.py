@@ -1,4 +1,4 @@
-"""Tool calls as they come, in pieces or whole, told on in pieces that only grow."""
+"""Tool calls as they come, whole or in pieces, passed on in pieces that are never taken back."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ from weft_router.providers import encoding, surrogates
 from weft_router.providers.provider import broken
 
 _MOST_KEPT = 64 * 1024
-"""Characters of one call's arguments that wait to be told."""
+"""Most characters of one call's arguments that are held back."""
 
 _MOST_CALLS = 4096
-"""Calls of one answer, begun or not: those that have no name yet are told to nobody who would count them."""
+"""Most calls in one answer. Calls without a name yet are not passed on, so nothing else would count them."""
 
 _MARK = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
 
@@ -26,7 +26,7 @@ def read_arguments(arguments: Any) -> str:
 
 
 class _Shape:
-    """Follows JSON text far enough to see where its value ends. Every character is looked at once."""
+    """Follows JSON text just enough to see where its value ends, reading every character once."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -36,7 +36,7 @@ class _Shape:
 
     @property
     def is_text(self) -> bool:
-        """Whether it ends inside a text."""
+        """Whether the JSON so far ends inside a string."""
         return self._is_text
 
     def follow(self, text: str) -> None:
@@ -45,7 +45,7 @@ class _Shape:
         for found in _MARK.finditer(text):
             end = found.end()
             self._pass(found[0])
-        # An escape that is cut off after its backslash.
+        # An escape may be cut off after its backslash.
         self._rest = "\\" if text.endswith("\\") and end < len(text) else ""
 
     def _pass(self, mark: str) -> None:
@@ -61,7 +61,7 @@ class _Shape:
 
 
 class ToolCall:
-    """One call. What it tells is never taken back, so what may yet turn out otherwise is kept until it is sure."""
+    """One call. What it passes on is never taken back, so anything uncertain is kept until it is certain."""
 
     def __init__(
         self, index: int, call_id: str, given_id: str, tell: Callable[[event_pb2.ToolCallDelta], None], state: str = ""
@@ -70,9 +70,9 @@ class ToolCall:
         """Its place among the calls of the answer."""
         self.name = ""
         self.given_id = given_id
-        """The provider's own id for it, which need not be one of its own."""
+        """The provider's id for it, which another call may have, too."""
         self.is_named_again = False
-        """Whether its name came again once it was whole: perhaps another call to the same tool begins."""
+        """Whether its name came again after it was whole, since another call to the same tool may begin."""
         self._first = event_pb2.ToolCallDelta(index=index, id=call_id, provider_state=state)
         self._tell = tell
         self._has_begun = self._has_told_name = False
@@ -83,11 +83,11 @@ class ToolCall:
         self._shape = _Shape()
         self._is_closed = False
         self._tells_all = False
-        """Whether each piece tells all of the arguments so far."""
+        """Whether each piece repeats all of the arguments so far."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether it has arguments, and they are whole."""
+        """Whether it has arguments, and they are complete."""
         return self._shape.is_whole
 
     @property
@@ -97,7 +97,7 @@ class ToolCall:
 
     @property
     def has_told(self) -> bool:
-        """Whether arguments of it were told, which stand."""
+        """Whether arguments of it were passed on, which is final."""
         return bool(self._told)
 
     @property
@@ -106,15 +106,15 @@ class ToolCall:
         return self.has_arguments and not self.is_whole
 
     def begin(self) -> None:
-        """Tells that the call is made."""
+        """Announces the call, or its name once that has come."""
         if not self._has_begun or (self.name and not self._has_told_name):
             self._say("")
 
     def add(self, arguments: str) -> None:
         """Takes in more of its arguments.
 
-        Arguments that begin as text are JSON put in JSON, which is told once it can be read; an empty object may only
-        hold the place of those that follow.
+        Arguments that begin with a quote are JSON within a JSON string, passed on once it can be read. An empty object
+        may be a placeholder for arguments that follow.
         """
         if not arguments or (self.is_whole and self.repeats(arguments)):
             return
@@ -132,15 +132,15 @@ class ToolCall:
             self._say(self._take_kept())
 
     def hold(self, arguments: str) -> None:
-        """Takes in whole arguments that hold unless others follow."""
+        """Takes in complete arguments, which apply unless others follow."""
         self._keep(arguments)
         self._shape.follow(arguments)
 
     def close(self, arguments: str) -> None:
-        """Takes in all of its arguments again, of which any part may have come before.
+        """Takes in all of its arguments, any part of which may have come before.
 
         Raises:
-            ProviderError: they are not those that came before.
+            ProviderError: they differ from those that came before.
         """
         if self._is_closed or not arguments:
             return
@@ -153,7 +153,7 @@ class ToolCall:
             raise broken(f"told the arguments of its call to {self.name or '(unnamed)'} twice, and not the same")
 
     def end(self, bare: str) -> None:
-        """Tells what was kept; `bare` in the place of arguments that did not come."""
+        """Passes on what was kept; `bare` in place of arguments that did not come."""
         kept = self._take_kept()
         if kept.lstrip().startswith('"'):
             inner = encoding.json_value(kept)
@@ -167,7 +167,7 @@ class ToolCall:
             self.begin()
 
     def repeats(self, arguments: str) -> bool:
-        """Returns whether these are the arguments it has, perhaps spaced otherwise."""
+        """Returns whether these are the arguments it has, perhaps with other white space."""
         had = self._told or self._kept
         length = self._told_characters or self._kept_characters
         if not length // 2 <= len(arguments) <= 2 * length:
@@ -179,9 +179,9 @@ class ToolCall:
         return value is not None and bool(value == encoding.json_value(arguments))
 
     def _unsaid(self, arguments: str) -> str:
-        """Returns what a piece adds to what was told, of which it may repeat all.
+        """Returns what a piece adds to the arguments so far, which it may repeat first.
 
-        Where no value may begin, an object's beginning is none of it, but the arguments' own once more.
+        Where no value can begin, the beginning of an object must be the arguments' own beginning repeated.
         """
         told = self._told_characters
         if not 0 < told < len(arguments) + self._tells_all:
@@ -220,11 +220,11 @@ class ToolCall:
 
 
 class ToolCalls:
-    """The calls of one answer, in their order."""
+    """The calls of one answer, in order."""
 
     def __init__(self, tell: Callable[[event_pb2.ToolCallDelta], None]) -> None:
         self.own_id = f"call_{token_hex(8)}"
-        """What ids begin with that are made up for calls which have none: no two of a conversation may be the same."""
+        """The beginning of ids made up for calls without one: no two in a conversation may be the same."""
         self._tell = tell
         self._calls: list[ToolCall] = []
         self._ids: set[str] = set()
@@ -241,10 +241,10 @@ class ToolCalls:
         return self._calls[-1] if self._calls else None
 
     def new(self, given: str, state: str = "") -> ToolCall:
-        """Returns one more call. One without an id, or with another's, gets one of its own.
+        """Adds a call and returns it. If it has no id, or another call's, it gets one of its own.
 
         Raises:
-            ProviderError: there are more than any answer has.
+            ProviderError: there are too many calls.
         """
         number = len(self._calls)
         if number == _MOST_CALLS:
@@ -258,6 +258,6 @@ class ToolCalls:
         return call
 
     def end(self, bare: str = "{}") -> None:
-        """Tells what the calls had kept; `bare` for those without arguments."""
+        """Passes on what the calls had kept; `bare` for those without arguments."""
         for call in self._calls:
             call.end(bare)

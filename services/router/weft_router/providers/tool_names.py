@@ -1,4 +1,4 @@
-"""Tool names as a provider accepts them, and back: one provider's names may be sent to another."""
+"""Rewrites tool names as a provider accepts them, and restores them: one provider's names may be sent to another."""
 
 import re
 from collections.abc import Container, Iterable
@@ -8,9 +8,9 @@ from weft.inference.v1 import inference_pb2
 from weft.job.v1 import event_pb2
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-"""What OpenAI's formats and Anthropic's take."""
+"""Names that OpenAI's formats and Anthropic's accept."""
 NAME_WITH_LETTER = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
-"""What Moonshot takes."""
+"""Names that Moonshot accepts."""
 
 _LONGEST = 64
 _DIGITS = 8
@@ -18,9 +18,9 @@ _ODD = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class ToolNames:
-    """The tool names of one request. A name that is not `taken` is replaced by another, and all are distinct.
+    """The tool names of one request. A name that does not match `taken` is replaced by another; all are distinct.
 
-    Each is made of the name alone, so that the turns of a conversation, and those who share a cached prompt, agree.
+    A replacement is derived from the name, so it is the same in every turn and for all who share a cached prompt.
     """
 
     def __init__(self, names: Iterable[str], taken: re.Pattern[str]) -> None:
@@ -35,7 +35,7 @@ class ToolNames:
                 self._told[name], self._ours[told] = told, name
 
     def renamed(self, request: inference_pb2.GenerateRequest) -> inference_pb2.GenerateRequest:
-        """Returns the request as it is sent to the provider; the same request if all names are accepted."""
+        """Returns the request with the provider's names; the same request if all names are accepted."""
         if not self._told:
             return request
         told = inference_pb2.GenerateRequest()

@@ -1,1 +1,1 @@
-"""What an answer must satisfy: complete, within its limits, in the requested format."""
+"""Checks that an answer is complete, ends at its stop texts, and has the requested format."""

@@ -1,4 +1,4 @@
-"""Whether an answer that ended is complete: its finish reason, compared with what arrived."""
+"""Decides whether an answer that ended is complete, by comparing its finish reason with what arrived."""
 
 from weft.common.v1 import chat_pb2, error_pb2
 from weft.inference.v1 import inference_pb2
@@ -11,10 +11,10 @@ from weft_router.providers.provider import ProviderError, Remedy, broken
 def judged(
     end: inference_pb2.Finished, said: AnswerSoFar, request: job_pb2.GenerationRequest
 ) -> inference_pb2.Finished:
-    """Returns the end of an answer that came whole; where its own word does not say how, as UNSPECIFIED.
+    """Returns the end of a complete answer, with the reason UNSPECIFIED if its own word does not give one.
 
     Raises:
-        ProviderError: the provider gave it up, or what came is not what the end says.
+        ProviderError: the provider gave up, or the end does not match what came.
     """
     word, reason = end.raw_finish_reason, end.finish_reason
     if reason == chat_pb2.FINISH_REASON_UNSPECIFIED and finish_reasons.is_failure(word):
@@ -24,7 +24,7 @@ def judged(
     if reason == chat_pb2.FINISH_REASON_TOOL_CALLS and not said.tool_calls:
         if _offers_tools(request):
             raise broken(f"told no call, though its finish reason is {word or 'TOOL_CALLS'}")
-        # No tool could be called: the word is wrong, the text is what was asked for.
+        # No tool could be called: the word is wrong, and the text is the answer.
         reason = chat_pb2.FINISH_REASON_UNSPECIFIED
     if reason == chat_pb2.FINISH_REASON_UNSPECIFIED and said.is_empty:
         raise broken(f"told neither text nor calls; its finish reason is {word or 'not known'}")
@@ -39,13 +39,13 @@ def is_silent(end: inference_pb2.Finished, said: AnswerSoFar) -> bool:
 
 
 def _bare_call(said: AnswerSoFar, reason: chat_pb2.FinishReason.ValueType) -> chat_pb2.ToolCall | None:
-    """Returns the last call of an answer that ran out of tokens, where that was before its arguments began."""
+    """Returns the last call of an answer that ran out of tokens before the call's arguments began."""
     calls = said.tool_calls if reason == chat_pb2.FINISH_REASON_LENGTH else []
     return calls[-1] if calls and not calls[-1].arguments_json else None
 
 
 def _broken_call(call: chat_pb2.ToolCall, end: inference_pb2.Finished) -> ProviderError:
-    """Returns the failure of an answer with a broken call. One that had no room left would end there again."""
+    """Returns the failure of an answer with a broken call. One that ran out of tokens would do so again."""
     if end.finish_reason == chat_pb2.FINISH_REASON_LENGTH:
         name = call.name or "(unnamed)"
         message = f"the answer reached max_tokens inside the arguments of its call to {name}; allow it more tokens"

@@ -1,4 +1,4 @@
-"""Regular expressions in JSON Schemas, matched in linear time: a tenant's pattern must not keep the router busy."""
+"""Matches regular expressions of JSON Schemas in linear time: a tenant's pattern must not keep the router busy."""
 
 import re
 from functools import lru_cache
@@ -10,7 +10,7 @@ from weft_kit.validation.json_schemas import written_out
 _MOST_STEPS = 50_000_000
 """States times characters that one match may take: a fraction of a second at worst."""
 
-# What the dialect of JSON Schema (ECMA-262) means by these is ASCII alone; the engine would take them for Unicode.
+# In JSON Schema's dialect (ECMA-262) these mean ASCII only; the engine would read them as Unicode.
 _OUTSIDE = {"d": "[0-9]", "D": "[^0-9]", "w": "[0-9A-Za-z_]", "W": "[^0-9A-Za-z_]", "b": r"(?-u:\b)"}
 _INSIDE = _OUTSIDE | {"b": r"\x08"}
 _PART = re.compile(r"\\.|\[\^?|.", re.DOTALL)
@@ -19,8 +19,7 @@ _PART = re.compile(r"\\.|\[\^?|.", re.DOTALL)
 def matches(pattern: str, text: str) -> bool | None:
     """Returns whether a pattern occurs in a text; None if that cannot be decided in bounded time.
 
-    That is so for what needs backtracking (look-around, references back to a group) and for what is no regular
-    expression in the first place.
+    That is so for patterns that need backtracking (look-around, back-references) or are not regular expressions.
     """
     if written_out(pattern) * len(text) > _MOST_STEPS:
         return None
@@ -37,14 +36,14 @@ def _engine(pattern: str) -> SchemaValidator | None:
 
 
 def _translated(pattern: str) -> str:
-    """Spells a pattern as the engine reads it."""
+    """Returns a pattern in the engine's dialect."""
     spelt: list[str] = []
     is_inside = False
     for part in _PART.findall(pattern):
         if part[0] == "\\":
             spelt.append((_INSIDE if is_inside else _OUTSIDE).get(part[1:], part))
         elif is_inside and part[0] in "[&~":
-            # These join sets in the engine's dialect, and are themselves in the schema's.
+            # These are set operators in the engine's dialect, and plain characters in the schema's.
             spelt.append("".join(f"\\{character}" for character in part))
         else:
             is_inside = part[0] == "[" or (is_inside and part != "]")
@@ -53,7 +52,7 @@ def _translated(pattern: str) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Returns whether there is no half of a surrogate pair in it: the engine reads none, JSON may escape one."""
+    """Returns whether a text has no lone surrogate: JSON may escape one, but the engine cannot read it."""
     try:
         text.encode()
     except UnicodeEncodeError:

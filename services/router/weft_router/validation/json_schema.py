@@ -1,6 +1,6 @@
-"""Validation of documents against tenants' JSON Schemas, in bounded time and without fetching anything.
+"""Validates documents against tenants' JSON Schemas, in bounded time and without fetching anything.
 
-jsonschema does the work, with its costly keywords replaced, each keyword counted, and a look at the clock before it.
+jsonschema does the work, with costly keywords replaced; each keyword is counted, and the clock checked before it.
 """
 
 import json
@@ -22,18 +22,18 @@ from weft_router.validation.json_patterns import matches
 
 Keyword = Callable[[Validator, Any, Any, Any], Iterator[ValidationError] | None]
 
-# A reference must not have this process fetch what it names.
+# A reference must not make this process fetch anything.
 _NOTHING_TO_FETCH: Registry[Any] = Registry()
 
 _MOST_UNEVALUATED = 2_000
-"""Properties or items up to which those that nothing evaluated are looked for: it takes the square of their number."""
+"""Most properties or items in which unevaluated ones are looked for: that takes the square of their number."""
 
 _MOST_STEPS = 200_000
-"""Keywords held against values, and values compared, in one check: whether an answer passes should not hang on the
-machine's speed, so this is reached before the time is up wherever a keyword costs no more than usual."""
+"""Most keywords checked and values compared for one document. Whether an answer passes should not depend on the
+machine's speed, so this limit is reached before the time is up unless keywords cost more than usual."""
 
 _AT_A_STRETCH_S = 0.001
-"""How long a check runs before it yields: the event loop would wait five times as long for the interpreter."""
+"""How long a check runs before it yields; without that the event loop would wait five times as long for the GIL."""
 _WAY_S = 0.000_05
 
 
@@ -42,7 +42,7 @@ class TooCostly(Exception):
 
 
 class _Budget:
-    """What the check under way has used up, by the clock of its thread."""
+    """The steps and the CPU time of its thread that a check has used."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -53,13 +53,13 @@ class _Budget:
         self._members: dict[int, frozenset[str]] = {}
 
     def members(self, values: list[Any]) -> frozenset[str]:
-        """Returns the values of an enum in the current schema, indexed so that one can be found at once."""
+        """Returns the values of an enum in the current schema, as a set."""
         if id(values) not in self._members:
             self._members[id(values)] = frozenset(map(_canonical, values))
         return self._members[id(values)]
 
     def spend(self, steps: int = 1) -> None:
-        """Raises TooCostly when nothing is left."""
+        """Counts steps, and yields from time to time. Raises TooCostly if steps or time are used up."""
         self._steps += steps
         now = time.thread_time()
         if self._steps > _MOST_STEPS:
@@ -75,18 +75,18 @@ _budget: ContextVar[_Budget] = ContextVar("_budget")
 
 
 def violations(schema: str, document: Any, limit_s: float) -> Iterator[ValidationError]:
-    """Yields where a document violates its schema, within a number of steps and `limit_s` seconds of this thread's CPU
+    """Yields a document's violations of its schema, within a number of steps and `limit_s` seconds of this thread's CPU
     time.
 
-    A schema that is not a JSON Schema is ignored, and so are parts that cannot be resolved or checked in bounded time.
+    An invalid schema is ignored, and so are parts that cannot be resolved or checked in bounded time.
 
     Raises:
         TooCostly: the steps or the time are used up.
-        RecursionError: the document, or the way through the schema, is nested too deep.
+        RecursionError: the document or the schema is nested too deep.
     """
     _budget.set(_Budget(limit_s))
     if (validator := _validator(schema)) is not None:
-        _budget.set(_Budget(limit_s))  # as much for the first answer as for the next, which finds the schema read
+        _budget.set(_Budget(limit_s))  # the first answer gets as much as the next, for which the schema is cached
         yield from validator.iter_errors(document)
 
 
@@ -112,7 +112,7 @@ def _bounded(dialect: type[Validator], is_patterned: bool) -> type[Validator]:  
     for name in _REFERRING & keywords.keys():
         keywords[name] = _where_resolvable(keywords[name])
     for name in _UNEVALUATED & keywords.keys():
-        # The library would match patterns with an engine that backtracks, to see what they have evaluated.
+        # To see what patterns have evaluated, the library would match them with an engine that backtracks.
         keywords[name] = _nothing if is_patterned else _where_few(keywords[name])
     kind: type[Validator] = extend(dialect, keywords)  # type: ignore[no-untyped-call]
     kind.evolve = _evolved  # type: ignore[method-assign, assignment]
@@ -120,7 +120,7 @@ def _bounded(dialect: type[Validator], is_patterned: bool) -> type[Validator]:  
 
 
 def _evolved(validator: Any, **changes: Any) -> Validator:
-    """Keeps to the bounded keywords where a part of a schema names a dialect of its own."""
+    """Returns a validator for a part of a schema that keeps the bounded keywords even if the part names a dialect."""
     resolver = changes.get("_resolver", validator._resolver)  # noqa: SLF001
     evolved: Validator = type(validator)(changes["schema"], registry=_NOTHING_TO_FETCH, _resolver=resolver)
     return evolved
@@ -153,7 +153,7 @@ def _where_few(keyword: Keyword) -> Keyword:
 
 
 def _nothing(_validator: Validator, _value: Any, _instance: Any, _schema: Any) -> None:
-    """Forbids nothing."""
+    """Accepts everything."""
 
 
 def _pattern(_validator: Validator, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -175,7 +175,7 @@ def _additional_properties(validator: Any, part: Any, instance: Any, schema: Any
     if isinstance(instance, dict):
         known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         for name, value in instance.items():
-            # One that may match a pattern, as far as can be told, is not additional.
+            # A name that may match a pattern, even if that is undecided, is not additional.
             if name in known or any(matches(pattern, name) is not False for pattern in patterns):
                 continue
             if part is False:
@@ -195,9 +195,9 @@ def _unique_items(_validator: Validator, wanted: bool, instance: Any, _schema: A
 
 
 def _canonical(value: Any) -> str:
-    """Returns a value as the text that all its equals have.
+    """Returns a text that is the same for all equal values.
 
-    Texts are hashed with a secret, so that nobody can choose values that all meet in one place, as numbers could.
+    Texts are hashed with a secret, so that a tenant cannot choose values whose hashes collide, as with numbers.
     """
     return json.dumps(_with_equal_numbers(value), sort_keys=True)
 
@@ -221,7 +221,7 @@ def _multiple_of(_validator: Validator, unit: float, instance: Any, _schema: Any
 
 
 def _exact(value: Any) -> Fraction | None:
-    """Returns a number as it was written: in binary, 19.99 is no multiple of 0.01. None for what is no number."""
+    """Returns a number exactly as written, since in binary 19.99 is no multiple of 0.01; None for other values."""
     match value:
         case bool():
             return None

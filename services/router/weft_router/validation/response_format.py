@@ -1,7 +1,7 @@
-"""Whether an answer has the format that its request asks for: JSON, and what its schema allows.
+"""Checks whether an answer has the format that its request asks for: JSON that satisfies the schema.
 
-The text is checked as it is: JSON inside a Markdown fence is not JSON, and a provider that enforces a format does not
-write one. If a name occurs twice in an object the last value counts, as in most parsers.
+The text is checked as it is: JSON inside a Markdown fence is not JSON, and a provider that enforces a format writes no
+fence. If a name occurs twice in an object the last value counts, as in most parsers.
 """
 
 import asyncio
@@ -23,51 +23,51 @@ from weft_router.providers.provider import ProviderError, Remedy
 from weft_router.validation.json_schema import TooCostly, violations
 
 _LIMIT_S = 2.0
-"""What holding one answer against its schema may take, in seconds of its own thread's time."""
+"""Longest check of one answer against its schema, in CPU seconds of the thread."""
 
 _MOST_VIOLATIONS = 3
 _LONGEST_DEMAND = 160
 
-# Of their own, so that checks that take long delay nothing but checks: the loop's own threads look up addresses, too.
+# Separate threads, so that long checks delay only other checks: the event loop's threads also look up addresses.
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="response-format")
 
 _KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-# Outside of strings JSON knows no words but true, false and null; Python reads these, too.
+# Outside strings JSON has no words but true, false and null; Python also reads these.
 _CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class FormatFault:
-    """How a text is off its form: `what` completes "the answer …", with the place in the document."""
+    """How a text violates its format: `what` completes "the answer …", with the place in the document."""
 
     what: str
     is_syntax: bool = False
-    """Whether it is no JSON at all."""
+    """Whether the text is not JSON at all."""
     is_untold: bool = False
-    """Whether it could only not be told in time."""
+    """Whether the check only ran out of time."""
 
 
 class _NoConstant(ValueError):
-    """A word of Python's that JSON does not have."""
+    """A constant that Python reads but JSON does not have."""
 
 
 def must_have_form(said: AnswerSoFar, end: inference_pb2.Finished) -> bool:
-    """Returns whether a whole answer is one that must have the form asked for.
+    """Returns whether a complete answer must have the requested format.
 
-    Calls of tools need not. Nor need what a provider withheld: its finish reason says that it is not the answer.
+    Tool calls need not. Nor does an answer that a provider withheld: its finish reason says that it is not the answer.
     """
     return not said.tool_calls and end.finish_reason != chat_pb2.FINISH_REASON_CONTENT_FILTER
 
 
 async def find_fault(wanted: chat_pb2.ResponseFormat, text: str) -> FormatFault | None:
-    """Returns how a text is off a form, looked for apart from the event loop."""
+    """Returns how a text violates a format, checked in a thread; None if it does not."""
     if wanted.WhichOneof("format") is None:
         return None
     return await asyncio.get_running_loop().run_in_executor(_threads, fault_of, wanted, text)
 
 
 def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT_S) -> FormatFault | None:
-    """Returns how a text is off a form. After about `limit_s` seconds of this thread's time it cannot be told."""
+    """Returns how a text violates a format, or that `limit_s` CPU seconds were too few; None if it does not."""
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
         if wanted.HasField("json_object"):
@@ -83,7 +83,7 @@ def fault_of(wanted: chat_pb2.ResponseFormat, text: str, limit_s: float = _LIMIT
 
 
 def failure(fault: FormatFault, end: inference_pb2.Finished, *, is_last: bool) -> ProviderError:
-    """Returns the failure of an answer that is off its form; `is_last` where no more such answers are allowed."""
+    """Returns the failure of an answer that violates its format; `is_last` if no more such answers are allowed."""
     message, remedy = f"the answer {fault.what}", Remedy.NOTHING
     if fault.is_syntax and end.finish_reason == chat_pb2.FINISH_REASON_LENGTH:
         message = f"the answer reached max_tokens inside the document; allow it more tokens ({message})"
@@ -122,7 +122,7 @@ def _listed(found: Sequence[ValidationError]) -> str:
 
 
 def _described(error: ValidationError) -> str:
-    """Says where and how, in a few words: the library's own hold the whole value at fault."""
+    """Returns a violation and its place in a few words; the library's own message quotes the whole value."""
     demand, instance = shown(error.validator_value, _LONGEST_DEMAND), error.instance
     match error.validator:
         case "type":

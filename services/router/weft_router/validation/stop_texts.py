@@ -1,4 +1,4 @@
-"""Stop texts, kept to by the router: some providers take a few, some take none, and some pass on what they met."""
+"""Stop texts, applied by the router: some providers accept only a few or none, and some pass on the stop text."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,19 @@ from weft.job.v1 import event_pb2
 
 
 class StopTexts:
-    """Ends the text of an answer where the first of its stop texts is complete, wherever its pieces are cut.
+    """Ends the text of an answer before the stop text that is complete first, however the text is cut into pieces.
 
-    What may yet turn out to begin a stop text is held back until more is said.
+    Text that may be the beginning of a stop text is held back until more comes.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = tuple(texts)
         self._held = event_pb2.Delta()
         self.is_met = False
-        """Whether the answer has ended: nothing behind it is part of it."""
+        """Whether a stop text came: nothing after it is part of the answer."""
 
     def passing(self, delta: event_pb2.Delta) -> event_pb2.Delta:
-        """Returns what may be told once a delta is said: the delta itself where no stop text concerns it."""
+        """Returns what may be passed on after a delta: the delta itself if no stop text affects it."""
         if not self._texts or not (delta.text or self._held.text):
             return delta
         text = self._held.text + delta.text
@@ -38,17 +38,17 @@ class StopTexts:
         return passing
 
     def rest(self) -> event_pb2.Delta:
-        """Returns what is held back still, now that nothing follows."""
+        """Returns what is still held back, at the end of the answer."""
         held, self._held = self._held, event_pb2.Delta()
         return held
 
     def _end(self, text: str) -> int | None:
-        """Returns where the text ends: before the stop text that is complete first, whatever the pieces it came in."""
+        """Returns the end of the text: the start of the stop text that is complete first; None if there is none."""
         found = [(start + len(stop), start) for stop in self._texts if (start := text.find(stop)) >= 0]
         return min(found)[1] if found else None
 
     def _beginning(self, text: str) -> int:
-        """Returns how much of the text's end begins a stop text."""
+        """Returns the length of the text's end that may begin a stop text."""
         return max(_overlap(text, stop) for stop in self._texts)
 
 

@@ -12,7 +12,8 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, terminal, write_end
+from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, write_end
+from weft_kit.joblog.events import terminal
 from weft_kit.rpc.errors import WeftError
 from weft_router import metrics
 from weft_router.answering.cache_client import AnswerCache

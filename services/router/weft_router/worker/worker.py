@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from weft_kit.joblog import Lease, Leases
-from weft_kit.joblog.worker import Worker, WorkerLimits
+from weft_kit.joblog.queue.worker import Worker, WorkerLimits
 from weft_router import metrics
 from weft_router.worker.job_run import JobDependencies, JobRun, Rest, RunOutcome
 

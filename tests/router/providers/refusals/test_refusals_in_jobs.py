@@ -1,6 +1,6 @@
 """What becomes of jobs that providers refuse: who is asked next, who is not, and what the record says.
 
-The bodies are those of tests/router/providers/refusals/test_refusals.py, which names where they were reported.
+The bodies are those of said_of_requests.py and said_of_providers.py, which name where they were reported.
 """
 
 import json

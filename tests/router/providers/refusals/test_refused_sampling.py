@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.router import recorded
 from tests.router.harness import Harness, asking
-from tests.router.providers.test_http_provider import KINDS
+from tests.router.providers.http.harness import KINDS
 from tests.router.scripted_server import EVENTS, Reply, ScriptedServer
 
 from weft.common.v1 import chat_pb2

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.router.providers.test_http_provider import KINDS
+from tests.router.providers.http.harness import KINDS
 
 from weft.common.v1 import chat_pb2
 from weft.inference.v1 import inference_pb2

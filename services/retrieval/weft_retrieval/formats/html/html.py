@@ -5,6 +5,8 @@ from html import escape
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from weft_kit.document_names import ContentType
+from weft_retrieval.formats.document_format import DocumentFormat
 from weft_retrieval.formats.encodings import unicode_of, unreadable
 from weft_retrieval.formats.html.content import content_of
 from weft_retrieval.formats.html.limits import bounded
@@ -219,3 +221,12 @@ def _tidy(text: str, *, preformatted: bool) -> str:
         return text.strip("\n").rstrip()
     lines = (_SPACE.sub(" ", line).strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+HTML = DocumentFormat(
+    content_type=ContentType.HTML,
+    description="HTML",
+    read=read_html,
+    begins=re.compile(rb"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE),
+    overrides_plain_name=True,
+)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from weft_kit.document_names import ContentType
 from weft_retrieval.formats.draft import Draft
 from weft_retrieval.formats.html.html import read_html
 from weft_retrieval.formats.office.docx_styles import (
@@ -18,6 +19,7 @@ from weft_retrieval.formats.office.docx_styles import (
     outline_level,
 )
 from weft_retrieval.formats.office.drawing_parts import DrawingParts
+from weft_retrieval.formats.office.office_format import office_format
 from weft_retrieval.formats.office.package import Package
 from weft_retrieval.formats.office.xml_events import Attributes, read_xml
 from weft_retrieval.formats.outline import Parsed
@@ -276,3 +278,6 @@ def _symbol(code: str) -> str:
     except ValueError:
         return ""
     return _SYMBOLS.get(number, "" if 0xE000 <= number <= 0xF8FF or number > 0xFFFF else chr(number))
+
+
+DOCX = office_format(ContentType.DOCX, "a Word document", read_docx)

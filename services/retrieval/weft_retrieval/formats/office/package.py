@@ -3,7 +3,6 @@
 from posixpath import join, normpath, split
 from typing import NamedTuple
 
-from weft_kit.rpc.errors import Invalid
 from weft_retrieval.formats.archive import Archive, damaged
 from weft_retrieval.formats.office.xml_events import elements
 
@@ -68,14 +67,6 @@ class Package:
         of_main = given.get(self.main.lower(), "")
         by_type = next((kind for key, kind in _KINDS if key in of_main), None)
         return by_type or _FOLDERS.get(self.main.partition("/")[0].lower(), "")
-
-
-def office_kind(content: bytes) -> str:
-    """Returns what kind of package some bytes are, as far as they can be read; "" when of none."""
-    try:
-        return Package(content).kind
-    except Invalid:
-        return ""
 
 
 def _resolved(folder: str, target: str) -> str:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from weft_kit.document_names import ContentType
 from weft_retrieval.formats.draft import Draft
 from weft_retrieval.formats.office.drawing_parts import DrawingParts
+from weft_retrieval.formats.office.office_format import office_format
 from weft_retrieval.formats.office.package import Package
 from weft_retrieval.formats.office.xml_events import Attributes, elements, read_xml
 from weft_retrieval.formats.outline import Parsed
@@ -127,3 +129,6 @@ class _Slide:
     def _add(self, paragraph: str) -> None:
         if paragraph.strip():
             self.paragraphs.append(paragraph)
+
+
+PPTX = office_format(ContentType.PPTX, "a PowerPoint presentation", read_pptx)

@@ -6,9 +6,11 @@ Only cells that hold something are looked at: how large a sheet says it is costs
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from weft_kit.document_names import ContentType
 from weft_retrieval.formats.draft import Draft
 from weft_retrieval.formats.office.drawing_parts import drawn
 from weft_retrieval.formats.office.number_formats import NumberFormats
+from weft_retrieval.formats.office.office_format import office_format
 from weft_retrieval.formats.office.package import Package
 from weft_retrieval.formats.office.xml_events import Attributes, elements, read_xml
 from weft_retrieval.formats.outline import Parsed
@@ -158,3 +160,6 @@ def _column(reference: str) -> int:
             break
         number = number * 26 + ord(letter.upper()) - ord("A") + 1
     return number
+
+
+XLSX = office_format(ContentType.XLSX, "an Excel workbook", read_xlsx)

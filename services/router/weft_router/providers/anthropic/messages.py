@@ -1,4 +1,4 @@
-"""Anthropic's Messages: content blocks that begin, grow and end."""
+"""Anthropic's Messages: turns of content blocks."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ _TOOL_CHOICES = {
 }
 _NUMBERS = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "max_tokens": "max_tokens"}
 _LACKS = PENALTIES | {"seed"}
-_HOTTEST = 1.0  # others go to 2
+_HOTTEST = 1.0  # other formats allow 2
 _DEFAULT_MAX_TOKENS = 1024  # the format requires a number
 _IDS = CallIds(re.compile(r"[a-zA-Z0-9_-]{1,64}"), prefix="toolu_")
 _THINKING_BLOCKS = ("thinking", "redacted_thinking")
@@ -75,17 +75,17 @@ class Messages:
         return {"temperature": _HOTTEST} if request.sampling.temperature > _HOTTEST else {}
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        """Returns all of it but the thinking that is refused with this request."""
+        """Returns the catalog's additions, without thinking if that is refused with this request."""
         extra = self._entry.extra_body
         if self._thinking(request) == self._set_thinking:
             return extra
         return {name: value for name, value in extra.items() if name != "thinking"}
 
     def _thinking(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
-        """Returns what the catalog says of thinking, as far as it goes with a request.
+        """Returns the catalog's setting of thinking; empty if the request does not allow it.
 
-        A model that has to call a tool does not think before it, and one that is to think on a budget does so from the
-        beginning of a turn, which may have been another's.
+        A model that must call a tool cannot think first. One with a thinking budget must think at the beginning of a
+        turn, which another model may have written.
         """
         thinking = self._set_thinking
         is_budget, is_adaptive = (thinking.get("type") == kind for kind in ("enabled", "adaptive"))
@@ -106,7 +106,7 @@ class Messages:
         said |= encoding.numbers(request.sampling, _NUMBERS, self._refused(request, thinking), self.fitted(request))
         if thinking:
             said["max_tokens"] = self._entry.most_tokens(said["max_tokens"])
-        # Blank ones are refused.
+        # Blank stop texts are refused.
         if stop := [text for text in request.sampling.stop if text.strip()]:
             said["stop_sequences"] = stop
         form = _output_format(request.response_format, request.model)
@@ -123,14 +123,14 @@ class Messages:
                 said["tool_choice"] = {"type": choice}
         if form:
             said["output_config"] = {"format": form}
-        # White space at the end of what is to be continued is refused; the answer leaves out what it repeats of it.
+        # White space at the end of a prefix is refused; MessagesAnswer removes what the answer repeats of it.
         if self.continues_prefix and (prefix := request.prefix.rstrip()):
             said["messages"].append({"role": "assistant", "content": prefix})
         return said
 
 
 def _goes_on_unthought(messages: Sequence[chat_pb2.Message], source: str) -> bool:
-    """Returns whether a request goes on with a turn of calls that does not begin with thinking of this provider's."""
+    """Returns whether a request continues a turn of calls that does not begin with this provider's thinking."""
     at = len(messages) - 1
     while at >= 0 and messages[at].role != chat_pb2.ROLE_ASSISTANT:
         at -= 1
@@ -148,9 +148,10 @@ def _goes_on_unthought(messages: Sequence[chat_pb2.Message], source: str) -> boo
 
 
 def _turns(messages: Sequence[chat_pb2.Message], source: str) -> list[dict[str, Any]]:
-    """Puts neighbours of one role together: all results of parallel calls have to stand in one turn, before any text.
+    """Returns the turns, with adjacent messages of one role joined: all results of parallel calls must be in one turn,
+    before any text.
 
-    The user begins, as every model demands, and ends, as newer ones do.
+    The user begins, as every model requires, and ends, as newer ones require.
     """
     turns: list[dict[str, Any]] = []
     for message in messages:
@@ -172,13 +173,13 @@ def _turns(messages: Sequence[chat_pb2.Message], source: str) -> list[dict[str, 
 
 
 def _blocks(message: chat_pb2.Message, source: str) -> Iterator[dict[str, Any]]:
-    """Yields what a message holds, without blank texts, which are refused (anthropics/claude-code#23440)."""
+    """Yields a message's blocks, without blank texts, which are refused (anthropics/claude-code#23440)."""
     if message.role == chat_pb2.ROLE_TOOL:
         result = {"type": "tool_result", "tool_use_id": message.tool_call_id}
         content = encoding.text(message.parts)
         yield result | ({"content": content} if content.strip() else {})
         return
-    # The thinking before a call stands where it was: not a block of it may be changed, or stand elsewhere.
+    # The thinking before a call stays where it was: no block of it may be changed or moved.
     thoughts = [encoding.state(call, STATE_NAME, source) or () for call in message.tool_calls]
     yield from thoughts[0] if thoughts else ()
     for part in message.parts:
@@ -202,7 +203,7 @@ def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
 
 
 def _output_format(wanted: chat_pb2.ResponseFormat, model: str) -> dict[str, Any] | None:
-    """Returns the form where the model is held to it: to some schemas, and not to any one object."""
+    """Returns the output format if the model enforces it, as it does for some schemas; None for any JSON object."""
     if not wanted.HasField("json_schema") or holds(model, CLAUDE_WITHOUT_FORMAT):
         return None
     schema = enforced(encoding.answer_schema(wanted), CLAUDE)

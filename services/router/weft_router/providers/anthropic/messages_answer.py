@@ -1,4 +1,4 @@
-"""What Anthropic's Messages answer: content blocks that begin, grow and end."""
+"""Reads the answers of Anthropic's Messages: content blocks that begin, grow and end."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ _THINKING = ("thinking", "redacted_thinking")
 
 @dataclass(slots=True)
 class _Thought:
-    """A block of thinking, whose text may come in very many pieces."""
+    """A thinking block, whose text may come in very many pieces."""
 
     block: dict[str, Any]
     texts: list[str] = field(default_factory=list)
@@ -28,9 +28,9 @@ class _Thought:
 
 
 class MessagesAnswer(Answer):
-    """Blocks by their index; those that are neither text, thinking nor a call of our tools say nothing to us.
+    """Reads blocks by index; those other than text, thinking and calls of the request's tools are ignored.
 
-    Where the answer goes on from a text, `repeated` is the white space that text ended with, which was not sent.
+    If the answer continues a prefix, `repeated` is the white space at the prefix's end, which was not sent.
     """
 
     def __init__(self, repeated: str = "", source: str = "") -> None:
@@ -39,7 +39,7 @@ class MessagesAnswer(Answer):
         self._calls: dict[Any, ToolCall | None] = {}
         """Calls by the index of their block; None for blocks of other kinds."""
         self._thoughts: dict[Any, _Thought] = {}
-        """The thinking blocks that no call has been given yet, by index."""
+        """The thinking blocks that do not belong to a call yet, by index."""
         self._room = encoding.Room()
 
     def event(self, event: dict[str, Any]) -> bool:
@@ -106,10 +106,10 @@ class MessagesAnswer(Answer):
                 self.said.token_count += 1
 
     def _growing(self, index: Any) -> ToolCall | None:
-        """Returns the call whose arguments a delta tells, with or without its index; None for no call of our tools.
+        """Returns the call whose arguments a delta carries, with or without its index; None for another kind of block.
 
         Raises:
-            ProviderError: no call began.
+            ProviderError: no call has begun.
         """
         if index in self._calls:
             return self._calls[index]
@@ -118,7 +118,7 @@ class MessagesAnswer(Answer):
         return self.calls.latest
 
     def _thought(self, index: Any) -> _Thought:
-        """Returns a block of thinking, which not every server begins before it grows."""
+        """Returns a thinking block; not every server begins it before sending its text."""
         return self._thoughts.setdefault(index, _Thought({"type": "thinking"}))
 
     def _text(self, text: str) -> None:
@@ -130,7 +130,7 @@ class MessagesAnswer(Answer):
         self.say(text)
 
     def _call(self, index: Any, block: dict[str, Any]) -> None:
-        """Takes in a call; some servers tell its input here, and some of those tell it again in pieces."""
+        """Takes in a call. Some servers send its input here, and some of them send it again in pieces."""
         call = self.calls.new(block.get("id") or "", self._state())
         call.name = block.get("name") or ""
         call.begin()
@@ -140,7 +140,7 @@ class MessagesAnswer(Answer):
         self.said.token_count += 1
 
     def _state(self) -> str:
-        """Returns the thinking before a call, without which the model refuses to go on after it."""
+        """Returns the thinking before a call, without which the model refuses to continue after it."""
         thoughts = [thought.whole() for thought in self._thoughts.values()] if self._room.was_enough else []
         self._thoughts, self._room = {}, encoding.Room()
         return encoding.kept(STATE_NAME, thoughts, self.source) if thoughts else ""

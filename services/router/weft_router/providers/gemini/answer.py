@@ -1,4 +1,4 @@
-"""What Google's Gemini answers: chunks of contents and parts, the last of which says why it is the last."""
+"""Reads the answers of Google's Gemini: chunks of contents and parts, the last of which has the finish reason."""
 
 from typing import Any
 
@@ -14,23 +14,23 @@ STATE_NAME = "gemini"
 
 
 class GenerateContentAnswer(Answer):
-    """Chunks until the body ends: there is no marker but the finish reason, which has to stand in the last chunk with
-    a candidate. (Older models put one into every chunk, so that it cannot be taken for the end when it comes.)
+    """Reads chunks until the body ends. The only marker is the finish reason, which the last chunk with a candidate
+    must have. (Older models put one into every chunk, so it does not mean the end when it comes.)
     """
 
-    # "All other reasons that stopped the token generation", and the same of images: the model had not ended.
+    # "All other reasons that stopped the token generation", and the same for images: the model had not finished.
     _STOPPED = ("OTHER", "IMAGE_OTHER", "NO_IMAGE")
 
     def __init__(self, source: str = "") -> None:
         super().__init__(counts.gemini(), source)
         self._signature: str | None = None
-        """Of the text before the first call."""
+        """The signature of the text before the first call."""
         self._arguments: Arguments | None = None
-        """Of the latest call, while they are being told."""
+        """The arguments of the latest call, until they are complete."""
         self._told: dict[str, tuple[Any, Any]] = {}
         """The name and the arguments of each call, by its id."""
         self._counted = 0
-        """Tokens told so far."""
+        """The number of tokens passed on so far."""
 
     def event(self, event: dict[str, Any]) -> bool:
         self.count(event.get("usageMetadata"))
@@ -54,7 +54,7 @@ class GenerateContentAnswer(Answer):
             self._part(part)
 
     def body_ended(self) -> None:
-        """Takes the end of the body for the end, if the finish reason came; `finish` says if it did not."""
+        """Takes in the end of the body, which is the answer's end; `finish` raises if no finish reason came."""
         if self._arguments is not None:
             raise broken("ended inside the arguments of a call")
         if self.raw_finish_reason in self._STOPPED and not self.refused:
@@ -73,15 +73,15 @@ class GenerateContentAnswer(Answer):
                 self.say(text)
 
     def _called(self, call: dict[str, Any], signature: str | None) -> None:
-        """Takes in a call, which comes whole unless it says that it goes on; its arguments are told once it is.
+        """Takes in a call, which is complete unless it says that it will continue, and then passes on its arguments.
 
-        One without a name tells the arguments of the call before it, where that had none.
+        A call without a name carries the arguments of the one before, if that had none.
         """
         if self._is_again(call):
             return
         name, latest = call.get("name") or "", self.calls.latest
         if latest is None or (self._arguments is None and (name or latest.has_told)):
-            # Not every model gives its calls ids.
+            # Not every model sends ids with its calls.
             latest = self.calls.new(call.get("id") or "", self._state(call, signature))
             latest.name = name
         self._arguments = self._arguments or Arguments()
@@ -93,7 +93,7 @@ class GenerateContentAnswer(Answer):
         self.said.token_count += 1
 
     def _is_again(self, call: dict[str, Any]) -> bool:
-        """Returns whether a call was told before: some servers tell with each chunk all that there is so far."""
+        """Returns whether a call came before: some servers repeat everything so far in each chunk."""
         given, told = call.get("id"), (call.get("name"), call.get("args"))
         if not given or call.keys() & {"partialArgs", "willContinue"}:
             return False
@@ -107,7 +107,7 @@ class GenerateContentAnswer(Answer):
         return encoding.kept(STATE_NAME, state, self.source) if state else ""
 
     def _tell_tokens(self, before: int) -> None:
-        """Says how many tokens the chunk adds to those `before` it, by the totals so far where they are told."""
+        """Sets how many tokens the chunk adds to those `before` it, from the provider's totals if there are any."""
         said = self.said.token_count - before
         if said:
             told = self.counts.told
@@ -117,10 +117,10 @@ class GenerateContentAnswer(Answer):
 
 
 def _object(args: Any, name: str) -> dict[str, Any]:
-    """Returns arguments as an object, which some proxies send as its JSON text.
+    """Returns arguments as an object; some proxies send its JSON text.
 
     Raises:
-        ProviderError: they are none.
+        ProviderError: they are not an object.
     """
     found = encoding.json_value(args) if isinstance(args, str) else args
     if isinstance(found, dict):

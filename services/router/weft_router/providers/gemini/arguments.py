@@ -1,4 +1,4 @@
-"""The arguments of one of Gemini's calls, which may come as values with the paths where they belong."""
+"""The arguments of one of Gemini's calls, which may come as values with the paths at which they belong."""
 
 import re
 from collections.abc import Iterable
@@ -9,24 +9,24 @@ from weft_router.providers import encoding
 from weft_router.providers.provider import broken
 
 _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d+)\]|\['([^']*)'\]|\["([^"]*)"\]""")
-# No tool's arguments nest so deep that a longer one means a place; JSON of them could not be written.
+# No tool's arguments are nested so deep that they need a longer path; they could not be written as JSON.
 _LONGEST_PATH = 1000
 _MOST_CHARACTERS = 2 * 1024 * 1024
-"""Of the arguments of one call, which nobody else bounds: they are told once they are whole."""
+"""Most characters of one call's arguments: nothing else bounds them, since they are passed on only when complete."""
 
 
 class Arguments:
-    """Gathers them into `value`."""
+    """Gathers arguments into `value`."""
 
     def __init__(self) -> None:
         self.value: dict[str, Any] = {}
         self._left = _MOST_CHARACTERS
 
     def add(self, whole: dict[str, Any], pieces: Iterable[dict[str, Any]]) -> None:
-        """Takes in arguments that come whole, and pieces: `{"jsonPath": "$.city", "stringValue": "Par"}`.
+        """Takes in complete arguments, and pieces such as `{"jsonPath": "$.city", "stringValue": "Par"}`.
 
         Raises:
-            ProviderError: a piece belongs nowhere, or there are more than any call has.
+            ProviderError: the path of a piece is invalid, or the arguments are too long.
         """
         if whole and self.value:
             self._take_room(encoding.json_text(whole))
@@ -55,7 +55,7 @@ def _steps(path: str) -> list[str | int]:
 
 
 def _entered(place: Any, step: str | int, following: str | int) -> Any:
-    """Goes one step deeper, into a list where a number follows."""
+    """Returns the place one step deeper: a list if a number follows, else an object."""
     _make_room(place, step)
     if isinstance(place, dict):
         place.setdefault(step, None)
@@ -74,7 +74,7 @@ def _put(place: Any, step: str | int, piece: dict[str, Any]) -> None:
 
 
 def _make_room(place: Any, step: str | int) -> None:
-    """Sees to it that a list has the place; one is never skipped."""
+    """Makes sure that a list has the place; a place is never skipped."""
     if isinstance(place, dict) and isinstance(step, str):
         return
     if not isinstance(place, list) or not isinstance(step, int) or step > len(place):

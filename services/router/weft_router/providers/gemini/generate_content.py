@@ -1,4 +1,4 @@
-"""Google's Gemini: chunks of contents and parts, the last of which says why it is the last."""
+"""Google's Gemini: generateContent, with contents and parts."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -33,11 +33,11 @@ _NUMBERS = {
     "presence_penalty": "presencePenalty",
 }
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
-# None is told that Gemini did not give: those here only tell a turn's calls apart.
+# Gemini is sent only ids of its own; these merely distinguish the calls of a turn.
 _IDS = CallIds(re.compile(r".+", re.DOTALL))
 _MOST_STOPS = 5
-_SEEDS = 2**31  # of 32 bits, with a sign: `int32` in its discovery document
-# Google's own word for a call that another model made: Gemini 3 refuses a turn whose first call has no signature.
+_SEEDS = 2**31  # signed, of 32 bits: `int32` in Gemini's discovery document
+# Google's own signature for calls of other models: Gemini 3 refuses a turn whose first call has none.
 _FOREIGN = "skip_thought_signature_validator"
 
 
@@ -110,13 +110,13 @@ class GenerateContent:
 
 
 def _is_told_form(request: inference_pb2.GenerateRequest) -> bool:
-    """Returns whether the form can only be asked for in words: models before Gemini 3 enforce none beside tools."""
+    """Returns whether the format has to be put into words: with tools, models before Gemini 3 enforce none."""
     return bool(request.tools) and holds(request.model, GEMINI_BEFORE_3)
 
 
 def _contents(request: inference_pb2.GenerateRequest, source: str) -> list[dict[str, Any]]:
-    """Returns the turns. The results of one turn's calls stand together in the order of the calls, as does all that the
-    model says: a call that does not follow the user, or results, is refused (google-gemini/gemini-cli#26486).
+    """Returns the turns. The results of one turn's calls are together, in the order of the calls, and so is all that
+    the model says: a call must follow the user or results, or it is refused (google-gemini/gemini-cli#26486).
     """
     contents: list[dict[str, Any]] = []
     called: dict[str, chat_pb2.ToolCall] = {}
@@ -158,7 +158,7 @@ def _part(part: chat_pb2.ContentPart) -> dict[str, Any]:
 
 
 def _said(message: chat_pb2.Message, source: str) -> list[dict[str, Any]]:
-    """Returns the text of a turn; one that is empty is refused."""
+    """Returns the text parts of a turn without empty ones, which Gemini refuses."""
     texts: list[dict[str, Any]] = [{"text": text} for part in message.parts if (text := encoding.text([part]))]
     if texts and message.tool_calls and (signature := _state(message.tool_calls[0], source).get("text_signature")):
         texts[-1]["thoughtSignature"] = signature
@@ -177,25 +177,25 @@ def _response(call: chat_pb2.ToolCall, text: str, source: str) -> dict[str, Any]
 
 
 def _named(call: chat_pb2.ToolCall, source: str) -> dict[str, Any]:
-    """Returns what a call and its result have in common; older models give no ids, and refuses them."""
+    """Returns what a call and its result have in common; older models send no ids and refuse them."""
     call_id = _state(call, source).get("id")
     return {"name": call.name} | ({"id": call_id} if call_id else {})
 
 
 def _state(call: chat_pb2.ToolCall, source: str) -> dict[str, Any]:
     state = encoding.state(call, STATE_NAME, source) or {}
-    return state if isinstance(state, dict) else {"signature": state}  # as it was kept once
+    return state if isinstance(state, dict) else {"signature": state}  # as earlier versions kept it
 
 
 def _result(text: str) -> dict[str, Any]:
-    """A result has to be an object."""
+    """Returns a result as an object, as Gemini requires."""
     value = encoding.json_value(text)
     return value if isinstance(value, dict) else {"result": text}
 
 
 def _declaration(tool: chat_pb2.Tool) -> dict[str, Any]:
-    said: dict[str, Any] = {"name": tool.name, "description": tool.description or tool.name}  # which is required
+    said: dict[str, Any] = {"name": tool.name, "description": tool.description or tool.name}  # required
     parameters = encoding.parameters(tool)
-    # An object without properties is refused where no others are allowed.
+    # An object that has no properties and allows no others is refused.
     has_arguments = parameters["properties"] or parameters.get("additionalProperties")
     return said | ({"parametersJsonSchema": known(parameters)} if has_arguments else {})

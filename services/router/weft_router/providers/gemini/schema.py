@@ -1,9 +1,9 @@
-"""JSON Schemas of the keywords that Gemini knows: it is told the constraints of others in descriptions, as Claude is.
+"""JSON Schemas with the keywords that Gemini knows; other constraints go into descriptions, as for Claude.
 
-The router holds answers to them; beside `$ref` there is no room to tell any.
+The router checks answers against them. Next to `$ref` there is no place for a description.
 
-What it knows is in its reference of `responseJsonSchema` ("only the following properties are supported"): of `enum`
-strings and numbers alone, no `const`, and beside `$ref` nothing that does not begin with `$`; references to `$defs`.
+The known keywords are in the reference of `responseJsonSchema` ("only the following properties are supported"): in
+`enum` only strings and numbers, no `const`, next to `$ref` only keywords that begin with `$`; references to `$defs`.
 """
 
 from typing import Any, Final
@@ -31,7 +31,7 @@ _TOLD: Final = frozenset({
 
 
 def known(schema: Any) -> Any:
-    """Returns a schema without what Gemini does not know."""
+    """Returns a schema without the keywords that Gemini does not know."""
     if not isinstance(schema, dict):
         return {} if schema is True else schema
     schema = _renamed(schema)
@@ -42,7 +42,7 @@ def known(schema: Any) -> Any:
     }
     if not _is_enum(kept.get("enum", [])):
         del kept["enum"]
-    # A constant was made an enum of one.
+    # A constant has become an enum of one value.
     left_out = (schema.keys() & _TOLD) - kept.keys() - ({"const"} if "enum" in schema else set())
     if left_out and "$ref" not in schema:
         tell(kept, {keyword: schema[keyword] for keyword in sorted(left_out)}, in_order=True)

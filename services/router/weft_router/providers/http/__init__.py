@@ -1,1 +1,1 @@
-"""Providers reached by HTTP: connections, streams of events, whole bodies."""
+"""Providers called over HTTP: connections, event streams, whole bodies."""

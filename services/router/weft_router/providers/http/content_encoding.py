@@ -1,4 +1,4 @@
-"""Decompresses responses, which nobody asked to be compressed and some servers compress all the same."""
+"""Decompresses responses: some servers compress them although the request asks for plain ones."""
 
 import asyncio
 import zlib
@@ -16,10 +16,10 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def plain(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Returns the body in pieces, inflated where it has to be, and then up to a limit.
+    """Returns the body in pieces. A compressed one is inflated, up to a limit.
 
     Raises:
-        ProviderError: it is compressed in a way that is not read here.
+        ProviderError: the compression is unknown; while reading, also if the body is broken or too large.
     """
     told = response.headers.get("content-encoding", "").lower().split(",")
     encodings = [encoding for each in told if (encoding := each.strip()) not in _SAYS_NOTHING]
@@ -44,5 +44,5 @@ async def _inflated(response: httpx.Response, inflating: "zlib._Decompress") -> 
             if size > _MOST_BYTES:
                 raise broken(f"compressed more than {_MOST_BYTES} bytes")
             yield piece
-            # A small chunk may come to very many pieces.
+            # A small chunk may inflate to very many pieces.
             await asyncio.sleep(0)

@@ -8,27 +8,27 @@ from weft_router.providers.provider import ProviderError, broken
 MAX_EVENT_BYTES = 1024 * 1024
 
 _DATA = "data: "
-_NO_NAMES = ("", "message")  # the latter is what an event without a name is called
+_NO_NAMES = ("", "message")  # `message` is the default name of an event
 
 
 class EventStream:
-    """Cuts one response's body into the data of its events (WHATWG HTML, "Server-sent events").
+    """Splits one response's body into the data of its events (WHATWG HTML, "Server-sent events").
 
-    Ids and retry times are left out, for no provider says anything by them. A piece from the network often
-    holds many events, and what follows costs by the step, so they are handed out together; that, and looking at lines
-    only where an event has several, halves what a parser that goes line by line takes.
+    Ids and retry times are ignored, since no provider uses them. A piece from the network often holds many events, and
+    each later step has a cost, so they are returned together. This, and splitting only events of several lines, takes
+    half the time of a parser that goes line by line.
     """
 
     def __init__(self) -> None:
-        # Half of a character may come as bytes too; its format joins the halves.
+        # Half of a character may come as bytes, too; the reader of the format joins the halves.
         self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("surrogatepass")
         self._rest: list[str] = []
-        """Pieces of an event that is not complete, their lines ending in LF."""
+        """Pieces of an incomplete event, with lines ending in LF."""
         self._rest_bytes = 0
         self._after_cr = False
 
     def read(self, chunk: bytes) -> list[str]:
-        """Returns the data of the events that `chunk` completes; those without data are none.
+        """Returns the data of the events that `chunk` completes; those without data are ignored.
 
         Raises:
             ProviderError: the bytes are not UTF-8, or an event grows beyond MAX_EVENT_BYTES.
@@ -41,9 +41,9 @@ class EventStream:
         return events
 
     def end(self) -> list[str]:
-        """Returns the data of an event that only the end of the body shows to be complete.
+        """Returns the data of a last event that has no blank line after it.
 
-        Its blank line may be missing: whether the data is whole its own format tells.
+        Whether the data is complete shows when it is parsed.
 
         Raises:
             ProviderError: the body ends inside a character.
@@ -59,7 +59,7 @@ class EventStream:
         return self._with_lf(text) if "\r" in text or self._after_cr else text
 
     def _with_lf(self, text: str) -> str:
-        """Lets lines end in LF; the CR of a CRLF that was cut apart has ended its line already."""
+        """Returns the text with lines ending in LF. If a CRLF is split between pieces, its CR has ended the line."""
         if not text:
             return text
         if self._after_cr:
@@ -91,7 +91,7 @@ def _data(event: str) -> str:
 
 
 def _typed(data: str, name: str) -> str:
-    """Returns an object that has no type with the event's name as its type: some servers say only there what it is."""
+    """Returns an object without a type with the event's name as its type, which some servers give only there."""
     if name in _NO_NAMES:
         return data
     rest = data[1:].lstrip()

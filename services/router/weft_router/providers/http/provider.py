@@ -1,4 +1,4 @@
-"""A provider reached by HTTP, whatever its wire format."""
+"""A provider called over HTTP, in any wire format."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ _ERROR_BODY_BYTES = 64 * 1024
 _ERROR_BODY_LIMIT_S = 1.0
 _PING = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.ContentPart(text="ping")])
 _HAS_NO_LIST = (404, 405, 501)
-# Servers and proxies call a stream, and an answer that they do not stream, by these names too, or by none.
+# Servers and proxies also use these content types, or none, for streams and for answers that they do not stream.
 _MAY_BE_EVENTS = (EVENT_STREAM, "", "text/plain", "application/octet-stream")
 _HAVE_NO_CONTENT = (httpx.codes.NO_CONTENT, httpx.codes.RESET_CONTENT)
 
@@ -62,9 +62,9 @@ class HttpProvider:
                 yield steps
 
     def changes(self, request: inference_pb2.GenerateRequest) -> Sequence[str]:
-        """Returns settings that are refused or sent in another form; see Provider.
+        """Returns the settings that are refused or changed; see Provider.
 
-        Stop texts are kept to whoever is told them.
+        Stop texts are never listed, since the router applies them itself.
         """
         given = [field.name for field, _ in request.sampling.ListFields() if field.name != "stop"]
         refused, fitted = self._format.refused(request), self._format.fitted(request)
@@ -80,7 +80,7 @@ class HttpProvider:
         return self._format.continues_prefix
 
     async def check(self, model: str, limit_s: float) -> None:
-        """Lists the provider's models; ask one that lists none for a token. See the port."""
+        """Lists the provider's models, or asks a provider without such a list for one token; see Provider."""
         url = self._format.models_url
         async with self._connections.asking("GET", url, self._headers, limit_s) as response:
             if response.status_code == httpx.codes.OK:
@@ -100,7 +100,7 @@ class HttpProvider:
         return encoding.merged(self._format.body(request), self._format.extra_body(request))
 
     async def _expect_events(self, response: httpx.Response) -> None:
-        """Raises ProviderError unless a stream of events follows."""
+        """Raises ProviderError unless the body may be an answer."""
         if not response.is_success or response.status_code in _HAVE_NO_CONTENT:
             raise await self._refusal(response)
         content_type = _content_type(response)
@@ -128,9 +128,9 @@ def _content_type(response: httpx.Response) -> str:
 
 
 async def _beginning(response: httpx.Response) -> bytes:
-    """Reads enough of an error's body to see what it says; a longer one is no error object."""
+    """Returns enough of an error's body to see what it says; a longer one is not an error object."""
     content = bytearray()
-    # What the status says holds, even where the connection breaks or hangs before the body says more.
+    # The status counts even if the connection breaks or hangs before the body says more.
     with suppress(httpx.TransportError, TimeoutError, ProviderError):
         async with asyncio.timeout(_ERROR_BODY_LIMIT_S):
             async for chunk in plain(response):

@@ -1,4 +1,4 @@
-"""A body that is not a stream of events: one or several JSON values, from a server that does not stream."""
+"""A body that is not an event stream: one or several JSON values, from a server that does not stream."""
 
 import json
 import re
@@ -6,23 +6,23 @@ import re
 from weft_router.providers.provider import broken
 
 MAX_BODY_BYTES = 2 * 1024 * 1024
-"""More than the longest answers of today's models need, and read in a moment."""
+"""More than the longest answers of today's models need, and still read quickly."""
 _MOST_VALUES = 50_000
-"""Each costs something, however small it is."""
+"""Even the smallest value costs time."""
 
 _VALUE = re.compile(r"[\s,]*(?!\[DONE\])[{\[]")
 _DECODER = json.JSONDecoder(strict=False)
 
 
 class WholeBody:
-    """Gathers the body, which is read at its end. What stands behind its values, such as an end marker, is none."""
+    """Gathers the body, which is parsed at its end. Anything after its values, such as an end marker, is ignored."""
 
     def __init__(self) -> None:
         self._content = bytearray()
 
     @staticmethod
     def begins(chunk: bytes) -> bool:
-        """Returns whether a body with this beginning is JSON, with which no stream of events can begin."""
+        """Returns whether a body with this beginning is JSON; no event stream can begin like that."""
         return chunk.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
     def read(self, chunk: bytes) -> list[str]:
@@ -40,7 +40,7 @@ class WholeBody:
         """Returns the values.
 
         Raises:
-            ProviderError: one is cut off or broken, or there are more than any answer has.
+            ProviderError: one is cut off or broken, or there are too many.
         """
         text = self._content.decode("utf-8-sig", "replace")
         values: list[str] = []

@@ -11,18 +11,18 @@ from weft_router.providers.stream_reader import Answer
 
 
 class WireFormat(Protocol):
-    """One API: its URL, its request body, and how to read its answer."""
+    """One API: its URLs, its request body, and how to read its answer."""
 
     continues_prefix: bool
     """Whether `request.prefix` is honoured."""
     models_url: httpx.URL
-    """Where a GET lists the models."""
+    """The URL at which a GET lists the models."""
 
     def headers(self, key: str) -> Mapping[str, str]:
         """Returns the headers of every call; `key` may be empty."""
 
     def url(self, model: str) -> httpx.URL:
-        """Returns where a POST streams an answer."""
+        """Returns the URL at which a POST streams an answer."""
 
     def tool_name(self, model: str) -> re.Pattern[str]:
         """Returns a pattern of acceptable tool names; other names are rewritten, see ToolNames."""
@@ -30,11 +30,11 @@ class WireFormat(Protocol):
     def refused(self, request: inference_pb2.GenerateRequest) -> Collection[str]:
         """Returns the fields of `SamplingParams` that the model or the format is known to refuse.
 
-        `thinking` is among them where the model has to do without it with this request.
+        `thinking` is among them if the model has to answer this request without it.
         """
 
     def fitted(self, request: inference_pb2.GenerateRequest) -> Mapping[str, float]:
-        """Returns the values of `SamplingParams` that the model needs changed, as it accepts them."""
+        """Returns the values of `SamplingParams` that have to be changed, as the model accepts them."""
 
     def extra_body(self, request: inference_pb2.GenerateRequest) -> Mapping[str, Any]:
         """Returns the catalog's additions to the body, as far as the provider accepts them with this request."""
@@ -43,8 +43,8 @@ class WireFormat(Protocol):
         """Returns the request's JSON body.
 
         Raises:
-            ProviderError: a part, role, schema or setting cannot be said in this format.
+            ProviderError: this format cannot express a part, role, schema or setting.
         """
 
     def answer(self, request: inference_pb2.GenerateRequest) -> Answer:
-        """Returns what reads the answer to `request`."""
+        """Returns the reader of the answer to `request`."""

@@ -1,1 +1,1 @@
-"""OpenAI's wire formats, chat completions and Responses, as the many servers that speak them do."""
+"""OpenAI's wire formats, chat completions and Responses, in the variants of the many servers that speak them."""

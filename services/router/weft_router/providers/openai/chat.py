@@ -42,7 +42,7 @@ _THINKING = ("thinking", "reasoning_effort")
 
 
 class ChatCompletions:
-    """The format, as one server of it wants it."""
+    """The format, in the variant of one server."""
 
     def __init__(self, entry: OpenAIEntry) -> None:
         self._entry = entry
@@ -89,7 +89,7 @@ class ChatCompletions:
             "messages": list(messages.messages(request, self._server, self._source(request.model))),
             "stream": True,
         }
-        # Mistral counts unasked, and refuses to be asked.
+        # Mistral always sends usage, and refuses this field.
         if self._entry.stream_usage and not self._is_mistrals(request.model):
             said["stream_options"] = {"include_usage": True}
         said |= self._sampling(request)
@@ -115,7 +115,7 @@ class ChatCompletions:
         if "max_tokens" in said and self._longest_field(request.model) != "max_tokens":
             said["max_completion_tokens"] = said.pop("max_tokens")
         if "seed" in said and self._is_mistrals(request.model):
-            # It has a name of its own for a seed, which is not negative, and refuses fields that it does not know.
+            # Mistral has its own name for a seed, which must not be negative, and refuses unknown fields.
             said["random_seed"] = said.pop("seed")
         stop = [] if "stop" in refused else _stops(request)[:_MOST_STOPS]
         return said | ({"stop": stop} if stop else {})
@@ -126,7 +126,7 @@ class ChatCompletions:
     def _with_form(
         self, request: inference_pb2.GenerateRequest
     ) -> tuple[inference_pb2.GenerateRequest, dict[str, Any] | None]:
-        """Returns the request with all of its form that has to be told in words, and what enforces a form."""
+        """Returns the request, with its format in words if it has to be, and the field that enforces the format."""
         wanted, model = request.response_format, request.model
         schema = encoding.answer_schema(wanted)
         is_beside = bool(request.tools) and self._server in _NO_FORM_BESIDE_TOOLS
@@ -145,12 +145,12 @@ class ChatCompletions:
     def _longest_field(self, model: str) -> str:
         if self._entry.max_tokens_field != "auto":
             return self._entry.max_tokens_field
-        # Models that reason refuse max_tokens; servers other than OpenAI's know nothing else.
+        # Models that reason refuse max_tokens; servers other than OpenAI's know no other field.
         return "max_completion_tokens" if model_names.NEEDS_COMPLETION_TOKENS.match(model) else "max_tokens"
 
 
 def url_of(entry: OpenAIEntry | OpenAIResponsesEntry, path: str) -> httpx.URL:
-    """Returns where `path` is, with Azure's version where one is set."""
+    """Returns the URL of `path`, with Azure's API version if one is set."""
     url = httpx.URL(f"{str(entry.base_url).rstrip('/')}/{path}")
     return url.copy_merge_params({"api-version": entry.api_version}) if entry.api_version else url
 
@@ -169,18 +169,18 @@ def _function(tool: chat_pb2.Tool, model: str) -> dict[str, Any]:
 
 
 def dialect_of(entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> Dialect:
-    """Returns which schemas are enforced: fewer of fine-tuned models, and on Azure."""
+    """Returns which schemas are enforced: fewer for fine-tuned models and on Azure."""
     return OPENAI_PLAIN if _is_azure(entry) or model.startswith("ft:") else OPENAI
 
 
 def is_told(schema: Any, entry: OpenAIEntry | OpenAIResponsesEntry, model: str) -> bool:
-    """Returns whether a schema can only be told in words: of OpenAI's models, one that need not be an object's."""
+    """Returns whether a schema has to be put into words: OpenAI's models accept only schemas of objects."""
     is_openais = _is_azure(entry) or model_names.OPENAI.match(model) is not None
     return is_openais and schema is not None and not is_object(schema)
 
 
 def named_schema(name: str, schema: Any, dialect: Dialect) -> dict[str, Any]:
-    """Returns the schema of an answer as it is enforced, or as it is and not strict."""
+    """Returns the schema of an answer in its enforced form; if it has none, as it is and not strict."""
     strict = enforced(schema, dialect)
     loose = with_root(schema) if isinstance(schema, dict) else schema
     said = {"name": name or encoding.ANSWER, "schema": loose if strict is None else strict}

@@ -1,4 +1,4 @@
-"""What OpenAI's chat completions, and the many servers that speak them, answer: chunks, then an end marker."""
+"""Reads the answers of OpenAI's chat completions, from the many servers that speak them: chunks, then an end marker."""
 
 from collections.abc import Collection
 from typing import Any
@@ -12,12 +12,12 @@ from weft_router.providers.refusals.error_bodies import is_error
 from weft_router.providers.refusals.errors import error_in_stream
 from weft_router.providers.stream_reader import Answer
 
-# Several names for one thing; servers that changed from one to another send both for a while.
+# Several names for the same field; servers that changed its name send both for a while.
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 
 
 class ChatAnswer(Answer):
-    """Chunks, then an end marker. Only the first choice is read. `tools` are the names of those offered."""
+    """Reads chunks until the end marker, only their first choice. `tools` are the names of the tools offered."""
 
     end_marker = "[DONE]"
 
@@ -26,9 +26,9 @@ class ChatAnswer(Answer):
         self._thoughts = Thoughts()
         self._chat_calls = ChatCalls(self.calls, tools)
         self._goes_on = False
-        """Whether something was said behind a finish reason, which then says nothing about the end."""
+        """Whether something came after a finish reason, which then does not prove the end."""
         self._has_messages = False
-        """Whether messages came in the place of deltas."""
+        """Whether messages came in place of deltas."""
 
     def event(self, event: dict[str, Any]) -> bool:
         if usage := event.get("usage"):
@@ -42,7 +42,7 @@ class ChatAnswer(Answer):
             delta, may_be_last = choice.get("delta"), choice.get("finish_reason") is not None or self.raw_finish_reason
             if may_be_last or type(delta) is not dict or not delta:
                 self._delta(self._ending(choice))
-            elif len(delta) == 1 and type(text := delta.get("content")) is str and text:  # nearly every chunk there is
+            elif len(delta) == 1 and type(text := delta.get("content")) is str and text:  # as in nearly every chunk
                 self.said.token_count += 1
                 self.texts.append(text)
             else:
@@ -50,16 +50,16 @@ class ChatAnswer(Answer):
         return False
 
     def body_ended(self) -> None:
-        """Takes the end of the body for the end where a finish reason came, and nothing was said behind it."""
+        """Takes in the end of the body, which is the answer's end if a finish reason came and nothing after it."""
         if self._goes_on:
             raise broken("ended its stream without the end marker")
         super().body_ended()
 
     def _odd(self, event: dict[str, Any]) -> list[Any]:
-        """Returns the choices of an event that says more, or less, than those.
+        """Returns the choices of an event that has other contents, or choices of another form.
 
         Raises:
-            ProviderError: it tells of an error, or its choices are none.
+            ProviderError: it reports an error, or its choices cannot be read.
         """
         groq, choices = fields.mapping(event, "x_groq"), event.get("choices")
         self.count(groq.get("usage"))
@@ -74,7 +74,7 @@ class ChatAnswer(Answer):
         raise fields.unreadable("choices", choices, "a list")
 
     def _ending(self, choice: dict[str, Any]) -> dict[str, Any]:
-        """Returns the delta of a choice that may be its last, may count, fail, or be whole instead of a part."""
+        """Returns the delta of a choice that may be the last, carry usage or an error, or be a whole message."""
         self.count(choice.get("usage"))
         if choice.get("error") and is_error(choice):
             raise error_in_stream(choice)
@@ -87,20 +87,20 @@ class ChatAnswer(Answer):
             self._goes_on = True
         self._end(choice)
         if self.raw_finish_reason and not _calls(delta):
-            # Some servers tell calls, or their arguments, in the whole message that ends the stream, and nowhere else.
+            # Some servers send calls, or their arguments, only in the whole message that ends the stream.
             whole = _calls(fields.mapping(choice, "message"))
             self._chat_calls.complete(whole) if self.calls else self._take(whole)
         return delta
 
     def _end(self, choice: dict[str, Any]) -> None:
-        """Takes in a finish reason. OpenRouter also passes on the word of the server that it asked."""
+        """Takes in a finish reason. OpenRouter also passes on that of the server that it called."""
         word, native = (finish_reasons.said(choice.get(name)) for name in ("finish_reason", "native_finish_reason"))
         if native and finish_reasons.tells_more(native):
             word = native
         self.raw_finish_reason = word or self.raw_finish_reason or word
 
     def _message(self, choice: dict[str, Any]) -> Any:
-        """Returns the message of a choice without a delta; behind deltas it is only their sum."""
+        """Returns the message of a choice without a delta; None after deltas, which it would repeat."""
         self._has_messages |= not (self.has_said or self.said.token_count)
         return choice.get("message") if self._has_messages else None
 
@@ -120,7 +120,7 @@ class ChatAnswer(Answer):
         self._take(calls)
 
     def finish(self) -> inference_pb2.Finished:
-        """Returns the end, and tells what is kept with the calls, some of which comes behind them."""
+        """Returns the end, and passes on the state of the calls, some of which comes after them."""
         finished = super().finish()
         self.said.tool_calls.extend(self._thoughts.states(len(self.calls), self.source))
         return finished
@@ -130,7 +130,7 @@ class ChatAnswer(Answer):
             self._thoughts.add_call(self._chat_calls.take(piece).index, piece)
 
     def _content(self, content: Any) -> None:
-        """Takes in text, or parts, of which some are no text: an answer has no room for images and references."""
+        """Takes in text, or parts; parts that are not text, such as images and references, are left out."""
         match content:
             case None:
                 pass
@@ -157,14 +157,14 @@ def _reasoning(delta: dict[str, Any]) -> str:
         if found := delta.get(name):
             return fields.thoughts(found, f"delta.{name}")
     details = delta.get("reasoning_details")
-    # Some of these are sealed, or of kinds to come.
+    # Some of these are encrypted, or of unknown kinds.
     objects = (each for each in details if isinstance(each, dict)) if isinstance(details, list) else ()
     texts = (each.get("text") or each.get("summary") for each in objects)
     return "".join(text for text in texts if isinstance(text, str))
 
 
 def _calls(delta: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns a chunk's pieces of calls; before there were tools, the one call was a function's."""
+    """Returns a chunk's pieces of calls; the field `function_call` is from before there were tools."""
     if calls := fields.mappings(delta, "tool_calls", "delta.tool_calls"):
         return calls
     function = fields.mapping(delta, "function_call", "delta.function_call")

@@ -1,4 +1,4 @@
-"""Which call a piece of chat completions belongs to, as the many servers tell their calls."""
+"""Decides which call a piece of chat completions belongs to, in the variants of the many servers."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -20,25 +20,25 @@ class _CallPiece:
 
 
 class ChatCalls:
-    """Puts pieces in their places.
+    """Assigns pieces to calls.
 
-    The format numbers calls, tells the id and the name once and the arguments in pieces. Not every server does: some
-    leave the number out, or say 0 for all; some repeat the id or the name, send another id with each piece, have none,
-    or the same for two; some tell a call again once it is whole. `names` are those of the tools offered, by which a
-    name that comes in pieces is known.
+    In the format, calls are numbered, the id and the name come once, and the arguments in pieces. Not every server
+    follows it: some leave the number out, or send 0 for all; some repeat the id or the name, send another id with each
+    piece, none at all, or the same for two calls; some send a call again once it is complete. `names` are those of the
+    tools offered, by which a name that comes in pieces is recognised.
     """
 
     def __init__(self, calls: ToolCalls, names: Collection[str] = ()) -> None:
         self._calls = calls
         self._names = frozenset(names)
         self._by_index: dict[int | None, ToolCall] = {}
-        """The latest call by the server's number for it; by None the latest of all."""
+        """The latest call for each of the server's numbers; under None, the latest of all."""
         self._by_id: dict[str, ToolCall] = {}
         self._ids_change = False
-        """Whether a call went on under another id than it began with."""
+        """Whether a call continued under another id than it began with."""
 
     def take(self, told: dict[str, Any]) -> ToolCall:
-        """Takes in one piece; return the call that it belongs to."""
+        """Takes in one piece; returns the call that it belongs to."""
         piece = _read(told)
         call = self._known(piece)
         if call is None or self._is_another(call, piece):
@@ -56,13 +56,13 @@ class ChatCalls:
         return call
 
     def complete(self, whole: Iterable[dict[str, Any]]) -> None:
-        """Takes in all calls once more, of which some may have come without their arguments."""
+        """Takes in all calls again, for those that came without their arguments."""
         for call, told in zip(self._calls, whole, strict=False):
             if not call.has_told:
                 call.add(_read(told).arguments)
 
     def _known(self, piece: _CallPiece) -> ToolCall | None:
-        """Returns the call in a piece's place, by its id before its number."""
+        """Returns the call that a piece's id names, or else its number."""
         here, latest = self._by_index.get(piece.index), self._by_index.get(None)
         if piece.call_id in self._by_id and not (here and here.given_id == piece.call_id):
             return self._by_id[piece.call_id]
@@ -70,7 +70,7 @@ class ChatCalls:
         return latest if goes_on_unplaced and latest and not latest.is_whole else here
 
     def _is_another(self, call: ToolCall, piece: _CallPiece) -> bool:
-        """Returns whether a piece begins a call of its own, rather than going on with the one in its place."""
+        """Returns whether a piece begins another call instead of continuing this one."""
         if not piece.name:
             return call.is_named_again and call.is_whole and piece.has_arguments
         if self._joined(call, piece.name) is None:
@@ -87,7 +87,7 @@ class ChatCalls:
         return piece.index is None or (call.is_whole and not self._ids_change)
 
     def _joined(self, call: ToolCall, name: str) -> str | None:
-        """Returns the name of a call with one more piece of it; None when that is another's name."""
+        """Returns the name of a call with one more piece added; None if the piece is another call's name."""
         if not call.name or name == call.name:
             return name
         if call.name in self._names or call.has_arguments:
@@ -113,7 +113,7 @@ def _read(told: dict[str, Any]) -> _CallPiece:
 
 
 def _number(index: Any) -> int | None:
-    """Returns a server's number for a call, which some write as text or as 0.0."""
+    """Returns a server's number for a call; some write it as text or as 0.0."""
     try:
         return None if index is None else int(index)
     except (TypeError, ValueError, OverflowError):

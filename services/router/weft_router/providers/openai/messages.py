@@ -1,4 +1,4 @@
-"""The messages of OpenAI's chat completions, as the many servers that speak them want theirs."""
+"""The messages of OpenAI's chat completions, in the variants of the many servers that speak them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,17 @@ _ROLES = {
     chat_pb2.ROLE_ASSISTANT: "assistant",
     chat_pb2.ROLE_TOOL: "tool",
 }
-# OpenAI takes 40 characters of any kind; other servers read what they wrote themselves out of theirs (Kimi).
+# OpenAI accepts any 40 characters; other servers read information of their own from their ids (Kimi).
 _IDS = CallIds(re.compile(r"[!-~]{1,40}"))
 _MISTRALS_IDS = CallIds(re.compile(r"[a-zA-Z0-9]{9}"), prefix="", digits=9)
 _TAKES_NO_REASONING = ("api.groq.com", "api.cerebras.ai")
-# An empty one counts as missing at Kimi.
+# For Kimi an empty text counts as missing.
 _NO_REASONING = {"reasoning_content": " "}
 _BRIDGE = "OK."
 
 
 def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -> Iterator[dict[str, Any]]:
-    """Yields the messages of a request to a server at a host; `source` names it and the model, see phrases.state."""
+    """Yields the messages of a request; `server` is a host, `source` names it and the model, see encoding.state."""
     is_mistral = holds(request.model, MISTRAL) or server.endswith("mistral.ai")
     told = arranged(request.messages, _MISTRALS_IDS if is_mistral else _IDS)
     is_strict = is_mistral or holds(request.model, STRICT_TEMPLATE)
@@ -44,9 +44,9 @@ def messages(request: inference_pb2.GenerateRequest, server: str, source: str) -
 def _apart(
     told: Sequence[chat_pb2.Message], *, only_first: bool
 ) -> tuple[list[chat_pb2.Message], Sequence[chat_pb2.Message]]:
-    """Returns the messages of the system, or only those that come first, and the others.
+    """Returns the system messages, or only those that come first, and all others.
 
-    There is one system message then, as many templates allow no second one: see vllm-project/vllm#41114.
+    `messages` joins them into one, as many templates allow no second: see vllm-project/vllm#41114.
     """
     if only_first:
         count = next((at for at, one in enumerate(told) if one.role != chat_pb2.ROLE_SYSTEM), len(told))
@@ -56,7 +56,7 @@ def _apart(
 
 
 def _taking_turns(said: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yields messages so that the user begins, neighbours of one role are one, and no user follows a tool."""
+    """Yields messages such that the user begins, adjacent ones of one role are joined, and no user follows a tool."""
     before: dict[str, Any] = {"role": "nobody"}
     for message in said:
         role, follows = message["role"], before["role"]
@@ -99,13 +99,13 @@ def _message(message: chat_pb2.Message, source: str, *, demands: bool) -> dict[s
 
 
 def _calls(calls: Sequence[chat_pb2.ToolCall], source: str, *, demands: bool) -> dict[str, Any]:
-    """Returns calls, each with what belongs with it, and the reasoning that led to all of them."""
+    """Returns calls, each with its own state, and the reasoning that led to them."""
     told, (reasoning, *_) = zip(*(_call(call, source) for call in calls), strict=True)
     return {"tool_calls": list(told)} | (reasoning or (_NO_REASONING if demands else {}))
 
 
 def _call(call: chat_pb2.ToolCall, source: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns a call, and the reasoning that is kept with it."""
+    """Returns a call, and the reasoning kept with it."""
     function = {"name": call.name, "arguments": encoding.arguments_text(call)}
     reasoning, of_call = parted(encoding.state(call, STATE_NAME, source))
     return {"id": call.id, "type": "function", "function": function} | of_call, reasoning

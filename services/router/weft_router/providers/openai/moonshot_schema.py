@@ -1,9 +1,9 @@
 """Schemas of tools' arguments in Moonshot's flavor of JSON Schema: Kimi refuses others.
 
-Its rules are those of MoonshotAI/walle (docs/mfjs-walle-vs-draft-2020-12.md): a type in each schema, or else `anyOf` or
-`$ref`, and beside those two nothing but words; met in MoonshotAI/kimi-cli#1595, #2061 and #2531, earendil-works/pi#4138
-and router-for-me/CLIProxyAPI#5316. What it has no keyword for is told in descriptions; the arguments of calls are not
-held to their schema by anybody but the tool itself.
+The rules are those of MoonshotAI/walle (docs/mfjs-walle-vs-draft-2020-12.md): each schema has a type, or else `anyOf`
+or `$ref`, with nothing but words next to these two; seen in MoonshotAI/kimi-cli#1595, #2061 and #2531,
+earendil-works/pi#4138 and router-for-me/CLIProxyAPI#5316. Constraints without a keyword go into descriptions; only the
+tool itself checks a call's arguments against the schema.
 """
 
 from copy import deepcopy
@@ -28,18 +28,18 @@ _ANYTHING: Final = ("string", "number", "boolean", "object", "array", "null")
 
 
 def flavored(schema: Schema) -> Schema:
-    """Returns a schema with an object at the root as Moonshot takes it."""
+    """Returns a schema, whose root is an object, as Moonshot accepts it."""
     root = deepcopy(schema)
     name_definitions(root)
     for _, keyword, part in subschemas(root):
-        # Here alone an empty schema means any value.
+        # Only here does an empty schema mean any value.
         if part or keyword != "additionalProperties":
             _put(part)
     return root
 
 
 def _put(part: Schema) -> None:
-    """Puts one schema as it is taken."""
+    """Rewrites one schema as it is accepted."""
     _rename(part)
     told = {keyword: part.pop(keyword) for keyword in list(part) if keyword not in _KNOWN}
     told = {keyword: value for keyword, value in told.items() if keyword not in _SAYS_NOTHING}
@@ -56,7 +56,7 @@ def _put(part: Schema) -> None:
 
 
 def _rename(part: Schema) -> None:
-    """Says with keywords that are known what others say, too."""
+    """Replaces unknown keywords by known ones that mean the same."""
     merge_only_part(part)
     if "const" in part:
         part.setdefault("enum", [part.pop("const")])
@@ -66,7 +66,7 @@ def _rename(part: Schema) -> None:
 
 
 def _name_type(part: Schema, told: Schema) -> None:
-    """Names the type of what is neither a reference nor one of several."""
+    """Gives a type to a schema without type, reference or `anyOf`; an enum of mixed types is put into words."""
     values = part.get("enum", [])
     kinds = {str if isinstance(value, str) else float for value in values} if isinstance(values, list) else set()
     if len(kinds) != 1 or any(type(value) not in (str, int, float) for value in values):
@@ -83,7 +83,7 @@ def _name_type(part: Schema, told: Schema) -> None:
 
 
 def _part_alternatives(part: Schema, told: Schema) -> None:
-    """Leaves nothing but words beside `anyOf`, or tells it in words itself."""
+    """Leaves only words next to `anyOf`, or else puts `anyOf` itself into words."""
     parts, beside = part["anyOf"], part.keys() - _WORDS - {"anyOf", "default"}
     are_typed = isinstance(parts, list) and all(
         isinstance(one, dict) and one.keys() & {"type", "anyOf", "$ref", "enum", "const"} for one in parts
@@ -96,7 +96,7 @@ def _part_alternatives(part: Schema, told: Schema) -> None:
 
 
 def _name_properties(part: Schema) -> None:
-    """Lets each property have a schema, and what is required be one of them."""
+    """Makes sure that each property has a schema, and that required ones are among them."""
     properties: Any = part.get("properties")
     if not isinstance(properties, dict):
         return

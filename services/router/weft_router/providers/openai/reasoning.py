@@ -1,12 +1,12 @@
-"""What servers of OpenAI's chat completions want to see again with their calls: reasoning, and what they sign.
+"""Reasoning and signatures that servers of OpenAI's chat completions expect back with their calls.
 
 - `reasoning_content`: api-docs.deepseek.com/guides/thinking_mode, platform.moonshot.ai/docs (Kimi K2 Thinking),
   docs.z.ai/guides/capabilities/thinking-mode; bytedance/deer-flow#3043, charmbracelet/crush#2696
-- `reasoning`: vLLM, Groq and OpenRouter have this name for it
+- `reasoning`: the name at vLLM, Groq and OpenRouter
 - `reasoning_details`: openrouter.ai/docs/use-cases/reasoning-tokens, platform.minimax.io; agno-agi/agno#5802
 - `extra_content` of a call: ai.google.dev/gemini-api/docs/thought-signatures; langroid/langroid#969
 
-None goes to another server, or model: Groq and Cerebras refuse fields that they do not know (janhq/jan#8136,
+None is sent to another server or model: Groq and Cerebras refuse unknown fields (janhq/jan#8136,
 Kilo-Org/kilocode#10375).
 """
 
@@ -23,26 +23,26 @@ _TEXTS = ("reasoning_content", "reasoning")
 _DETAILS = "reasoning_details"
 _OF_A_CALL = "extra_content"
 _GROWING = ("text", "summary", "data")
-"""What of a detail comes in pieces."""
+"""The fields of a detail that come in pieces."""
 _TELLS_ALL = "MiniMax"
-"""The format of details whose pieces each hold all of the text so far."""
+"""The format of details in which each piece repeats all of the text so far."""
 
 
 class Thoughts:
-    """Gathers them from the pieces of one answer; of more than can be kept, nothing is."""
+    """Gathers these from the pieces of one answer; if they are more than can be kept, none is kept."""
 
     def __init__(self) -> None:
         self._texts: dict[str, list[str]] = {}
         self._details: list[dict[str, Any]] = []
         self._pieces: list[dict[str, list[str]]] = []
-        """The texts of each detail."""
+        """The pieces of each detail's texts."""
         self._of_calls: dict[int, Any] = {}
         self._room = encoding.Room()
 
     def add(self, delta: Mapping[str, Any]) -> None:
-        """Takes in what a message's piece holds.
+        """Takes in the reasoning in a message's piece.
 
-        A server that sends its reasoning under two names wants one of them.
+        If a server sends it under two names, one of them is kept.
         """
         name = next((name for name in _TEXTS if delta.get(name)), None)
         if name and isinstance(delta[name], str) and self._room.take(delta[name]):
@@ -53,12 +53,12 @@ class Thoughts:
                 self._detail(detail)
 
     def add_call(self, index: int, call: Mapping[str, Any]) -> None:
-        """Takes in what a call's piece holds."""
+        """Takes in the signature in a call's piece."""
         if call.get(_OF_A_CALL) and self._room.take(call[_OF_A_CALL]):
             self._of_calls[index] = call[_OF_A_CALL]
 
     def states(self, calls: int, source: str) -> Iterator[event_pb2.ToolCallDelta]:
-        """Yields what is kept with each of so many calls; the reasoning is with the first alone."""
+        """Yields the state of each of this many calls; only the first has the reasoning."""
         for index in range(calls) if self._room.was_enough else ():
             kept = {_OF_A_CALL: self._of_calls[index]} if index in self._of_calls else {}
             if state := (self._reasoning() if index == 0 else {}) | kept:
@@ -72,7 +72,7 @@ class Thoughts:
         return {name: "".join(self._texts[name])} if name else {}
 
     def _detail(self, detail: dict[str, Any]) -> None:
-        """Takes in a piece of a detail, or another one: signatures are of the whole, and refused with a part of it."""
+        """Takes in a piece of the last detail, or a new one: signatures cover all of a detail, not a part."""
         if not self._goes_on(detail):
             self._details.append({})
             self._pieces.append({})
@@ -99,7 +99,7 @@ class Thoughts:
 
 
 def parted(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns what of a state belongs to the message, and what to the call."""
+    """Returns the message's part of a state, and the call's."""
     if not isinstance(state, dict):
         return {}, {}
     reasoning = {name: state[name] for name in (*_TEXTS, _DETAILS) if state.get(name)}

@@ -1,4 +1,4 @@
-"""OpenAI's Responses: typed events, one of which is the end."""
+"""OpenAI's Responses: items as input, typed events as output."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -33,7 +33,7 @@ _FEWEST_TOKENS = 16  # fewer are refused
 
 
 class Responses:
-    """The format. Nothing is stored at the provider: each request tells the whole conversation."""
+    """The format. Nothing is stored at the provider, so each request holds the whole conversation."""
 
     continues_prefix = False
 
@@ -103,7 +103,7 @@ def _items(message: chat_pb2.Message, source: str) -> Iterator[dict[str, Any]]:
         return
     if message.role not in _ROLES:
         raise encoding.unknown_role(message)
-    # Reasoning stands before what it led to: by itself, or behind it, it is refused.
+    # Reasoning comes before what it led to; alone or after it, it is refused.
     thoughts = [encoding.state(call, STATE_NAME, source) or () for call in message.tool_calls]
     yield from thoughts[0] if thoughts else ()
     if not (message.tool_calls and is_blank(message.parts)):
@@ -126,7 +126,7 @@ def _content(message: chat_pb2.Message) -> str | list[dict[str, Any]]:
 
 
 def _tool(tool: chat_pb2.Tool) -> dict[str, Any]:
-    # Strict by default, which refuses every schema with an optional field.
+    # The default is strict, which refuses every schema with an optional property.
     said = {"type": "function", "strict": False, "parameters": encoding.parameters(tool)}
     return said | encoding.described(tool)
 

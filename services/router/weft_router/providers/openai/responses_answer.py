@@ -1,4 +1,4 @@
-"""What OpenAI's Responses answer: typed events, one of which is the end."""
+"""Reads the answers of OpenAI's Responses: typed events, one of which is the end."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -14,26 +14,26 @@ STATE_NAME = "responses"
 """The name of this format's part of a call's `provider_state`."""
 
 _Name = tuple[str, int | str]
-"""What a provider names a call by, its item or its place in the output, and that name."""
+"""How a provider names a call: the kind of name, its item or its index in the output, and the name."""
 
 _REASONING: dict[str, Any] = {"type": "reasoning", "summary": [], "encrypted_content": ""}
 
 
 class ResponsesAnswer(Answer):
-    """Events by their `type`; those not known here say nothing we want. The end is `response.completed`, or
-    `response.incomplete` with a reason. A call may come in pieces, and whole in any of three events that end it. So may
-    text, of which servers leave out any of these (Sophomoresty/gemini-web2api#57, agentgateway/agentgateway#2281).
+    """Reads events by their `type`, ignoring unknown ones. The end is `response.completed`, or `response.incomplete`
+    with a reason. A call may come in pieces, and whole in any of three events that end it. So may text, and servers
+    leave out any of these events (Sophomoresty/gemini-web2api#57, agentgateway/agentgateway#2281).
     """
 
     def __init__(self, source: str = "") -> None:
         super().__init__(counts.openai(), source)
         self._calls: dict[_Name, ToolCall] = {}
-        """The latest call of each name that the provider has for it."""
+        """The latest call for each of the provider's names."""
         self._by_id: dict[str, ToolCall] = {}
         self._told_by: dict[str, str] = {}
-        """The kind of the events that tell text, and of those that tell reasoning: those of other kinds repeat it."""
+        """The kind of events that carry text, and the kind that carry reasoning; events of other kinds repeat it."""
         self._thoughts: list[dict[str, Any]] = []
-        """The reasoning that no call has been given yet."""
+        """The reasoning that does not belong to a call yet."""
         self._room = encoding.Room()
 
     def event(self, event: dict[str, Any]) -> bool:
@@ -61,13 +61,13 @@ class ResponsesAnswer(Answer):
         return False
 
     def _untyped(self, event: dict[str, Any]) -> bool:
-        """Takes in a response that was not streamed, or an error as other formats tell it."""
+        """Takes in a response that was not streamed, or an error in another format."""
         if is_error(event):
             self._failed(event)
         return event.get("object") == "response" and self._over(event, "completed")
 
     def _failed(self, event: dict[str, Any]) -> NoReturn:
-        """Raises what an event says went wrong; it may have cost tokens before that."""
+        """Raises the error in an event; tokens may have been used before it."""
         told = fields.mapping(event, "response") or event
         self.count(told.get("usage"))
         raise error_in_stream({"error": told.get("error") or event | {"type": ""}})
@@ -81,7 +81,7 @@ class ResponsesAnswer(Answer):
             self.think(text)
 
     def _part(self, part: dict[str, Any], kind: str) -> None:
-        """Takes in a part that is whole."""
+        """Takes in a complete part."""
         refusal = fields.text(part, "refusal")
         self.refused |= bool(refusal)
         self._text(refusal or fields.text(part, "text"), kind)
@@ -95,7 +95,7 @@ class ResponsesAnswer(Answer):
             self.said.token_count += 1
 
     def _call(self, event: dict[str, Any]) -> ToolCall:
-        """Returns the call whose arguments an event tells: the latest where it names none."""
+        """Returns the call whose arguments an event carries: the latest if it names none."""
         names = _names(event, {})
         given = event.get("call_id") or ""
         call = self._known(names) or self._by_id.get(given) or (None if names else self.calls.latest)
@@ -123,7 +123,7 @@ class ResponsesAnswer(Answer):
         return encoding.kept(STATE_NAME, thoughts, self.source) if thoughts else ""
 
     def _item(self, item: dict[str, Any], event: dict[str, Any], kind: str) -> None:
-        """Takes in an item as it begins, which says something of calls alone, or whole: that may be the first of it."""
+        """Takes in an item when it is complete, perhaps without a beginning; when it begins only calls matter."""
         is_whole = kind != "response.output_item.added"
         match item.get("type"):
             case "function_call":
@@ -135,14 +135,14 @@ class ResponsesAnswer(Answer):
                     self._part(part, kind)
             case "reasoning" if is_whole:
                 if item.get("encrypted_content") and kind != "completed":
-                    # Without its id, by which the provider would look for what it was not to store.
+                    # Without its id, by which the provider would look for a stored item; nothing is stored.
                     thought = {name: item.get(name) or empty for name, empty in _REASONING.items()}
                     if self._room.take(thought):
                         self._thoughts.append(thought)
                 self._think(fields.thoughts(item.get("summary") or item.get("content"), "summary"), kind)
 
     def _begun(self, names: Sequence[_Name], item: dict[str, Any], *, is_whole: bool) -> ToolCall:
-        """Returns the call that an item tells."""
+        """Returns the call that an item describes."""
         given = item.get("call_id") or item.get("id") or ""
         call = self._known(names)
         if call is None or (given and call.given_id and given != call.given_id):
@@ -155,14 +155,14 @@ class ResponsesAnswer(Answer):
         return call
 
     def _over(self, response: dict[str, Any], event: str) -> bool:
-        """Takes in the whole response, most of which was said before by a server that streams."""
+        """Takes in the whole response; if the server streams, most of it came before."""
         self.count(response.get("usage"))
         if is_error(response):
             self._failed(response)
         self.raw_finish_reason = _finish_reason(response, event)
         output = fields.mappings(response, "output")
         are_calls = [item.get("type") == "function_call" for item in output]
-        # Where as many were told before, one under another name is none of its own.
+        # If as many calls came before, one with an unknown id is not another call.
         are_told = len(self.calls) >= sum(are_calls)
         for item, is_call in zip(output, are_calls, strict=True):
             if not (is_call and are_told and (item.get("call_id") or "") not in self._by_id):
@@ -171,7 +171,7 @@ class ResponsesAnswer(Answer):
 
 
 def _finish_reason(response: dict[str, Any], event: str) -> str:
-    """Returns the word for the end. Some servers leave the status as it was when they began."""
+    """Returns the finish reason. Some servers never update the status."""
     status = response.get("status")
     word: str = status if status in ("failed", "cancelled", "incomplete") else event
     why = fields.text(fields.mapping(response, "incomplete_details"), "reason")
@@ -182,6 +182,8 @@ def _finish_reason(response: dict[str, Any], event: str) -> str:
 
 
 def _names(event: dict[str, Any], item: dict[str, Any]) -> list[_Name]:
-    """Returns what the provider calls a call by, the surest first: not every event has each; some number all alike."""
+    """Returns the provider's names for a call, the most reliable first: not every event has both, and some servers give
+    all calls the same number.
+    """
     told = {"item": item.get("id") or event.get("item_id"), "index": event.get("output_index")}
     return [(kind, name) for kind, name in told.items() if name not in (None, "")]

@@ -1,1 +1,1 @@
-"""What providers' refusals mean: one table, with what is read from their bodies and headers."""
+"""What providers' refusals mean: one table, and the readers of their bodies and headers."""

@@ -1,4 +1,4 @@
-"""What the body of an error says, in whatever form it comes: JSON of any provider or proxy, a page, a line of text."""
+"""Reads the body of an error in any form: JSON of any provider or proxy, a page, or a line of text."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _NO_CODES = (None, 0, "0", 200, "200")
 
 _WORDS = ("code", "status", "type", "status_code", "http_code", "error_code", "error_type", "reason", "name", "__type")
 _TEXTS = ("message", "msg", "error_msg", "status_msg", "error_description", "title")
-# In the order in which they are read: a proxy's own words, then those of the provider that it asked.
+# In reading order: a proxy's own words, then those of the provider that it called.
 _INNER = ("error", "errors", "detail", "details", "innererror", "metadata", "raw", "base_resp")
 
 _STATUS_OF_WORD: dict[str, int] = {
@@ -32,7 +32,7 @@ _STATUS_OF_WORD: dict[str, int] = {
     }.items()
     for word in words.split()
 }
-"""The status that an error would have had, had it come before the stream began."""
+"""The HTTP status that an error would have had before the stream began."""
 
 _ERROR_STATUS = re.compile(r"[45][0-9]{2}")
 _ELEMENT = re.compile(r"<(title|code|message)>([^<]{1,300})<", re.IGNORECASE)
@@ -40,13 +40,13 @@ _ELEMENT = re.compile(r"<(title|code|message)>([^<]{1,300})<", re.IGNORECASE)
 
 @dataclass(slots=True)
 class ErrorBody:
-    """What all error bodies have in common."""
+    """The content of an error body, whatever its form."""
 
     words: list[str] = field(default_factory=list)
-    """Codes, types, reasons, from the outermost object on; casefolded."""
+    """Codes, types and reasons, casefolded, from the outermost object inwards."""
     texts: list[str] = field(default_factory=list)
     objects: list[Mapping[str, Any]] = field(default_factory=list)
-    """Every object that was read: some say how long to wait."""
+    """Every object that was read; some say how long to wait."""
 
     @property
     def text(self) -> str:
@@ -54,7 +54,7 @@ class ErrorBody:
 
     @property
     def status(self) -> int:
-        """The status it would have come with by itself; 500 when nothing tells."""
+        """The HTTP status that the error would have had by itself; 500 if nothing shows it."""
         for word in self.words:
             if _ERROR_STATUS.fullmatch(word):
                 return int(word)
@@ -64,19 +64,19 @@ class ErrorBody:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers of the provider behind a proxy, where that passes them on inside (OpenRouter)."""
+        """The headers of the provider behind a proxy, if the proxy passes them on in the body (OpenRouter)."""
         inner = (one["headers"] for one in self.objects if isinstance(one.get("headers"), dict))
         return {str(name).lower(): str(value) for headers in inner for name, value in headers.items()}
 
 
 def read_body(content: bytes) -> ErrorBody:
-    """Reads a body as it came."""
+    """Reads the raw body of an error."""
     if (parsed := parsed_json(content)) is not None:
         return read_error(parsed)
     body = ErrorBody()
     text = content[:_MOST_CHARACTERS].decode("utf-8", "replace").strip()
     if not text.startswith("<"):
-        if len(content) <= _MOST_CHARACTERS:  # a longer one is no message
+        if len(content) <= _MOST_CHARACTERS:  # a longer one is not a message
             body.texts.append(" ".join(text.split()))
         return body
     if "<html" in text.lower():
@@ -90,7 +90,7 @@ def read_body(content: bytes) -> ErrorBody:
 
 
 def read_error(value: Any) -> ErrorBody:
-    """Reads an error that was parsed already."""
+    """Reads an error that is parsed already."""
     body = ErrorBody()
     _walk(value, body, 0)
     return body
@@ -104,9 +104,9 @@ def parsed_json(content: bytes | str) -> Any:
 
 
 def is_error(body: Any) -> bool:
-    """Says whether an object that came with 200, or as an event, is an error, and no answer.
+    """Returns whether an object that came with 200, or as an event, is an error and not an answer.
 
-    One whose every part is empty says nothing.
+    An error object with only empty fields does not count.
     """
     if not isinstance(body, dict):
         return False
@@ -122,7 +122,7 @@ def _failed(base_resp: Any) -> bool:
 
 
 def _walk(value: Any, body: ErrorBody, depth: int) -> None:
-    """Takes in a value and what it holds, but for what quotes the request."""
+    """Takes in a value and the values in it, except those that quote the request."""
     if depth > _MOST_NESTED:
         return
     match value:
@@ -156,7 +156,7 @@ def _inner(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _words(value: Mapping[str, Any]) -> Iterator[str]:
     for name in _WORDS:
         if isinstance(value.get(name), str | int) and value[name]:
-            # MiniMax has numbers of its own, of which some mean something else elsewhere.
+            # MiniMax has its own numbers, some of which mean something else elsewhere.
             yield f"base_resp.{value[name]}" if name == "status_code" and "status_msg" in value else _word(value[name])
     violations = value.get("violations")
     quotas = [one.get("quotaId") for one in violations if isinstance(one, dict)] if isinstance(violations, list) else []
@@ -165,5 +165,5 @@ def _words(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _word(value: Any) -> str:
-    """Returns a code by itself: AWS writes `namespace#Code` and `Code:address`."""
+    """Returns the bare code: AWS writes `namespace#Code` and `Code:address`."""
     return str(value)[:_MOST_CHARACTERS].rpartition("#")[2].partition(":")[0].strip().casefold()

@@ -1,4 +1,4 @@
-"""What a provider's refusal means, in every format: why, whether another try may help, and how long to wait."""
+"""What a provider's refusal means, in every format: the reason, whether a retry may help, and how long to wait."""
 
 import time
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ _TYPE_HEADER = "x-amzn-errortype"
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccess:
-    """A provider's key, and where the catalog says that it is."""
+    """A provider's key, and where the catalog takes it from."""
 
     key: str = ""
     place: str = "the provider's key"
 
 
 def refusal(status: int, headers: Mapping[str, str], content: bytes, access: ProviderAccess) -> ProviderError:
-    """Classifies an answer that is not 200."""
+    """Returns the failure for a response that is not 200."""
     body = read_body(content)
-    if named := headers.get(_TYPE_HEADER):  # Bedrock tells the type there alone
+    if named := headers.get(_TYPE_HEADER):  # Bedrock gives the type only there
         body.words.extend(read_error({"type": named}).words)
     kind = kind_of(status, body.words, body.text)
     message = f"the provider answered {status} {responses.get(status, '(no standard meaning)')}"
@@ -42,14 +42,14 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, access: Pro
 
 
 def error_in_stream(body: Any) -> ProviderError:
-    """Classifies an error that came inside a stream that had begun with 200, from the event that holds it."""
+    """Returns the failure for an event with an error, in a stream that began with 200."""
     error = read_error(body)
     kind = kind_of(error.status, error.words, error.text)
     return _error(kind, "the provider failed while it answered", error, ProviderAccess(), error.status, {})
 
 
 def error_in_body(content: bytes) -> ProviderError | None:
-    """Classifies a body that came with 200 where a stream should have; None when it is no error object."""
+    """Returns the failure for a body that came with 200 in place of a stream; None if it is not an error object."""
     body = parsed_json(content)
     return error_in_stream(body) if is_error(body) else None
 

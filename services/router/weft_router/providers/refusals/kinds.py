@@ -1,4 +1,4 @@
-"""The kinds of refusals, what follows from each, and how one is recognised."""
+"""The kinds of refusals, the consequences of each, and how to recognise one."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -18,7 +18,7 @@ _ANSWER_INVALID = error_pb2.ERROR_REASON_ANSWER_INVALID
 
 @dataclass(frozen=True, slots=True)
 class RefusalKind:
-    """What refusals of one kind mean, and what the operator or the caller can do; `{key}` is where the key stands."""
+    """What refusals of one kind mean, and what the operator or caller can do; `{key}` is the place of the key."""
 
     meaning: str
     reason: Reason
@@ -88,7 +88,7 @@ UNKNOWN = RefusalKind(
 
 @dataclass(frozen=True, slots=True)
 class RefusalRow:
-    """One way in which `who` refuses, and the public page that tells of it."""
+    """One way in which `who` refuses, and the public page that describes it."""
 
     kind: RefusalKind
     who: str
@@ -108,7 +108,7 @@ class RefusalRow:
     def of(
         cls, kind: RefusalKind, who: str, source: str, *, status: Iterable[int] = (), words: str = "", text: str = ""
     ) -> "RefusalRow":
-        """Returns a row whose words are parted by blanks."""
-        # Patterns are of bounded length, and so linear: what they read is hostile.
+        """Returns a row; `words` are separated by blanks."""
+        # Repetitions in patterns are bounded, so matching takes linear time even on a hostile text.
         pattern = re.compile(text, re.IGNORECASE) if text else None
         return cls(kind, who, source, frozenset(status), frozenset(words.casefold().split()), pattern)

@@ -1,4 +1,4 @@
-"""How long a provider asks to wait, in all the ways in which providers say it."""
+"""How long a provider asks to wait, in all the forms that providers use."""
 
 import math
 import re
@@ -9,10 +9,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 LONGEST_S = 31 * 24 * 3600.0
-"""Longer waits are taken for a mistake and cut to this: no job lives that long."""
+"""Longer waits are cut to this, since they are mistakes: no job lives that long."""
 
 _LIMITED = (429, 498, 503, 529)
-"""The statuses with which limits and texts speak of the refusal itself."""
+"""The statuses with which rate-limit headers and texts are about the refusal itself."""
 
 _UNITS = {
     "ns": 1e-9,
@@ -48,7 +48,7 @@ def retry_after_s(
     """Returns the wait in seconds, from 0 to LONGEST_S; None if the provider does not say.
 
     The headers `retry-after-ms` and `retry-after` come first, then google.rpc.RetryInfo and fields of the error's
-    `objects`, then, for an exhausted limit, the header that says when it is lifted, and the error's text.
+    `objects`. For an exhausted limit follow the header with its reset time, and the error's text.
     """
     wait_s = _stated_s(headers, now_unix_s)
     if wait_s is None:
@@ -61,13 +61,13 @@ def retry_after_s(
 
 
 def span_s(text: str) -> float | None:
-    """Parses a duration like "34.4s", "6m0s" or "20ms"; None if it is not one."""
+    """Returns the seconds of a duration like "34.4s", "6m0s" or "20ms"; None if it is not one."""
     seconds, end = _span(text, 0)
     return seconds if end == len(text) else None
 
 
 def _span(text: str, start: int) -> tuple[float | None, int]:
-    """Reads the span that begins at `start`, and returns it with where it ends."""
+    """Returns the span that begins at `start`, and where it ends."""
     seconds, end = None, start
     while part := _PART.match(text, end):
         seconds = (seconds or 0.0) + float(part[1]) * _UNITS[part[2]]
@@ -83,7 +83,7 @@ def _stated_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
 
 
 def _from_now_s(value: str, now_unix_s: float) -> float | None:
-    """Reads seconds, a span, a date of HTTP or ISO 8601, or a moment of Unix time in seconds or milliseconds."""
+    """Reads seconds, a span, an HTTP or ISO 8601 date, or a Unix time in seconds or milliseconds."""
     value = value.strip()
     number = _number(value)
     if number is None:
@@ -105,7 +105,7 @@ def _date_s(value: str, now_unix_s: float) -> float | None:
 
 
 def _number(value: Any) -> float | None:
-    """Rejects NaN and infinity, which would otherwise be waited for."""
+    """Returns a finite number; None otherwise, since NaN and infinity would be waited for."""
     if isinstance(value, bool):
         return None
     try:
@@ -124,7 +124,7 @@ def _told_s(one: Any) -> float | None:
 
 
 def _reset_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
-    """Returns the reset time of the exhausted limit that is lifted last (x-ratelimit-…, anthropic-ratelimit-…)."""
+    """Returns the wait until the last of the exhausted limits is reset (x-ratelimit-…, anthropic-ratelimit-…)."""
     spent = [name for name in headers if "ratelimit" in name and "remaining" in name and _number(headers[name]) == 0]
     waits = [_from_now_s(headers.get(name.replace("remaining", "reset"), ""), now_unix_s) for name in spent]
     return max((wait for wait in waits if wait is not None), default=None)

@@ -1,7 +1,7 @@
-"""What providers' refusals mean: one table, read from above, of which the first row that fits decides.
+"""What providers' refusals mean: one table, in which the first row that fits decides.
 
-A new refusal is a new line here, and a parameter in its test. A row fits where all that it names does: the status, one
-of its words (codes, types and reasons of the error object), its text. `docs/routing.md` holds the same table.
+A new refusal needs a new row here and a parameter in its test. A row fits if everything that it names does: the status,
+one of its words (codes, types and reasons of the error object), and its text. `docs/routing.md` has the same table.
 """
 
 from collections.abc import Collection
@@ -31,7 +31,7 @@ from weft_router.providers.refusals.kinds import (
 _row = RefusalRow.of
 
 _INVALID = (400, 403, 413, 415, 422, 500, 501)
-"""What servers say of a request that they do not take. Some take themselves for broken by it."""
+"""Statuses of servers that do not accept a request. Some report that as their own failure."""
 _UNPAID = (400, 401, 402, 403, 412, 429, 500)
 
 _GITHUB = "https://github.com"
@@ -54,8 +54,8 @@ _CLOUDFLARE = "https://developers.cloudflare.com/support/troubleshooting/http-st
 _RFC9110 = "https://www.rfc-editor.org/rfc/rfc9110#section-15"
 
 TABLE: tuple[RefusalRow, ...] = (
-    # Content. Whether others would take it is not ours to try out: a provider that refuses in words, with 200, is not
-    # passed over either. (OpenRouter asks the next model by default, LiteLLM where content_policy_fallbacks says so.)
+    # Content. The router does not try whether another provider would accept it, nor if one refuses in words, with 200.
+    # (OpenRouter asks the next model by default, LiteLLM if content_policy_fallbacks says so.)
     _row(POLICY, "Azure", _AZURE, words="content_filter content_policy_violation ResponsibleAIPolicyViolation"),
     _row(POLICY, "DashScope", _DASHSCOPE, words="data_inspection_failed DataInspectionFailed"),
     _row(POLICY, "Zhipu", _ZHIPU, words="1301"),
@@ -71,21 +71,21 @@ TABLE: tuple[RefusalRow, ...] = (
     ),
     _row(POLICY, "xAI", f"{_GITHUB}/UKGovernmentBEIS/inspect_ai/pull/2267", text="violates usage guidelines"),
     _row(POLICY, "OpenRouter", _OPENROUTER, status=(400, 403), text=r"(?:input|prompt) was flagged"),
-    # The model's own mistake: asked again it may not make it. Groq's advice is to try again, at a lower temperature.
+    # A mistake of the model, which it may not repeat. Groq advises to try again at a lower temperature.
     _row(
         INVALID_ANSWER,
         "Groq",
         "https://console.groq.com/docs/tool-use/local-tool-calling",
         words="tool_use_failed json_validate_failed output_parse_failed",
     ),
-    # It says "too many tokens", and means those of a minute.
+    # It says "too many tokens" but means tokens per minute.
     _row(
         LIMIT,
         "Bedrock",
         _BEDROCK,
         words="ThrottlingException ModelNotReadyException ServiceQuotaExceededException TooManyRequestsException",
     ),
-    # Larger than all that a minute allows: no wait helps.
+    # Larger than the limit per minute: waiting does not help.
     _row(TOO_LONG, "Groq", f"{_GITHUB}/BerriAI/litellm/issues/3274", text=r"request too large for"),
     # Money and quotas.
     _row(
@@ -221,7 +221,7 @@ TABLE: tuple[RefusalRow, ...] = (
         r"|input token count|too many (?:input )?tokens|too large for model|input is too long|maximum number of tokens"
         r"|reduce the length|while limit is|token limit",
     ),
-    # What a model or server lacks.
+    # Features that a model or server lacks.
     _row(MISSING, "OpenAI", f"{_GITHUB}/BerriAI/litellm/issues/12503", words="unsupported_value unsupported_parameter"),
     _row(
         MISSING,
@@ -248,7 +248,7 @@ TABLE: tuple[RefusalRow, ...] = (
         r"|not compatible with|incompatible (?:with|request argument)"
         r"|too many optional parameters|compiled grammar is too large|too complex for compilation",
     ),
-    # What passes by itself.
+    # Failures that pass by themselves.
     _row(
         LIMIT,
         "OpenAI, Anthropic",
@@ -278,7 +278,7 @@ TABLE: tuple[RefusalRow, ...] = (
     _row(LIMIT, "Mistral", f"{_GITHUB}/continuedev/continue/issues/6185", text=r"service tier capacity exceeded"),
     _row(TIMEOUT, "MiniMax", _MINIMAX, words="base_resp.1001"),
     _row(FAILED, "MiniMax", _MINIMAX, words="base_resp.1000 base_resp.1024 base_resp.1033"),
-    # Where only the status tells. A page of HTML comes from something in between.
+    # Only the status is known. An HTML page comes from something in between.
     _row(ADDRESS, "Cloudflare", _CLOUDFLARE, status=(400, 403, 404), words="html"),
     _row(KEY, "RFC 9110", _RFC9110, status=(401,)),
     _row(BILL, "DeepSeek, OpenRouter", _DEEPSEEK, status=(402,)),

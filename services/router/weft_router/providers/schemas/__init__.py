@@ -1,1 +1,1 @@
-"""JSON Schemas on their way to a provider, as each takes them."""
+"""JSON Schemas in the form that each provider accepts."""

@@ -1,6 +1,6 @@
-"""Keywords of JSON Schemas on their way to a provider: put as it has them, or told in words where it has none.
+"""Rewrites keywords of JSON Schemas as a provider knows them, or puts them into words if it does not.
 
-All change the schema that they are given.
+All functions change the schema that they are given.
 """
 
 import json
@@ -13,13 +13,13 @@ _OLD: Final = "#/definitions/"
 
 
 def tell(part: Schema, told: Mapping[str, Any], *, in_order: bool = False) -> None:
-    """Adds to a schema's description what no keyword of it says any more; `in_order` as it is given, else sorted."""
+    """Adds keywords that were removed from a schema to its description; `in_order` as given, else sorted."""
     words = json.dumps(told, ensure_ascii=False, sort_keys=not in_order)
     part["description"] = "\n\n".join(filter(None, (str(part.get("description") or ""), words)))
 
 
 def merge_only_part(part: Schema) -> None:
-    """Puts the only part of an `allOf` in its place, where neither says what the other does."""
+    """Replaces an `allOf` of one part by that part, if the two have no keyword in common."""
     match part.get("allOf"):
         case [dict() as only] if not only.keys() & part.keys():
             del part["allOf"]
@@ -27,12 +27,12 @@ def merge_only_part(part: Schema) -> None:
 
 
 def name_definitions(part: Schema) -> None:
-    """Has definitions stand where later drafts have them."""
+    """Moves definitions to `$defs`, where later drafts have them."""
     if isinstance(definitions := part.pop("definitions", None), dict):
         part["$defs"] = definitions | (part.get("$defs") or {})
 
 
 def name_reference(part: Schema) -> None:
-    """Has a reference lead to where later drafts have definitions."""
+    """Points a reference to `$defs`, where later drafts have definitions."""
     if isinstance(reference := part.get("$ref"), str) and reference.startswith(_OLD):
         part["$ref"] = f"#/$defs/{reference.removeprefix(_OLD)}"

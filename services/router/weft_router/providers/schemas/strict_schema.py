@@ -1,20 +1,20 @@
-"""JSON Schemas as providers enforce them: closed, and of the keywords they know, where that keeps what they mean.
+"""JSON Schemas as providers enforce them: closed, and with keywords they know, if the meaning stays the same.
 
-A schema is changed only so that whatever a provider then lets through is still what was asked for:
+A schema is changed only in ways after which every answer that a provider lets through still satisfies the request:
 
-- A root that lists properties and names no type is an object.
-- An object that lists properties and says nothing of others is closed: an answer without others is valid all the same.
-- What only describes is left out where it is refused, and `format` is such a thing, as the dialects have it.
-- A reference beside a description is put into an `anyOf` of its own, which means the same.
-- A constraint that Anthropic does not know is put into the description, as its own SDK does, and the router holds the
-  answer to it, as it does to the whole schema.
+- A root that lists properties and names no type becomes an object.
+- An object that lists properties and does not mention others is closed: an answer without others is valid anyway.
+- Keywords that only describe are left out if they are refused; `format` is one of these, as in the dialects.
+- A reference next to a description is put into an `anyOf`, which means the same.
+- A constraint that Anthropic does not know is put into the description, as its own SDK does. The router checks the
+  answer against it, as against the whole schema.
 
-Nothing else is. An optional property is not made required, nor `null` where it may be left out: the answer would not
-be the one asked for. An object for any names (a dictionary) is not closed: nothing could be in it. Such schemas go
-loose: to OpenAI's formats without `strict`, to Anthropic in words; and the router judges the answer, as it always does.
+Nothing else is changed. An optional property is not made required, nor nullable: the answer would not be the requested
+one. An object for any names (a dictionary) is not closed: it would have to be empty. Such schemas are not enforced:
+OpenAI's formats get them without `strict`, Anthropic in words, and the router checks the answer, as always.
 
-The rules are OpenAI's guide to structured outputs ("Supported schemas", and for fine-tuned models and Azure the shorter
-list there) and Anthropic's ("JSON Schema limitations", "Schema complexity limits"), both as of 2026.
+The rules are from OpenAI's guide to structured outputs ("Supported schemas", with a shorter list for fine-tuned models
+and Azure) and Anthropic's ("JSON Schema limitations", "Schema complexity limits"), both as of 2026.
 """
 
 import re
@@ -50,12 +50,12 @@ _LONG_ENUM_CHARACTERS: Final = 15_000
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What one API enforces."""
+    """The schemas that one API enforces."""
 
     bounds: frozenset[str]
-    """Constraints of values that it takes."""
+    """Constraints on values that it accepts."""
     told: frozenset[str] = frozenset()
-    """Constraints that are told in the description, because it refuses them."""
+    """Constraints that are put into the description, because it refuses them."""
     formats: frozenset[str] = _FORMATS
     unions: frozenset[str] = frozenset({"anyOf"})
     may_recur: bool = True
@@ -65,14 +65,14 @@ class Dialect:
     characters: int = 120_000
     enum_values: int = 1_000
     optional: int = 0
-    """Properties that may be left out."""
+    """Most optional properties."""
     most_unions: int = 2_000
-    """Places where a value may be of several types."""
+    """Most places where a value may have several types."""
 
 
 OPENAI: Final = Dialect(_BOUNDS)
 OPENAI_PLAIN: Final = Dialect(frozenset(), formats=frozenset())
-"""For fine-tuned models, and on Azure."""
+"""For fine-tuned models and Azure."""
 CLAUDE: Final = Dialect(
     frozenset({"minItems"}),  # of 0 or 1
     told=_BOUNDS | {"minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties"},
@@ -90,7 +90,7 @@ class _Loose(Exception):
 
 
 def enforced(schema: Any, dialect: Dialect) -> Schema | None:
-    """Returns a schema as the API enforces it; None when it cannot be and still mean the same."""
+    """Returns a schema with the same meaning that the API enforces; None if there is none."""
     try:
         return _Strict(dialect).whole(schema)
     except (_Loose, RecursionError):
@@ -98,10 +98,10 @@ def enforced(schema: Any, dialect: Dialect) -> Schema | None:
 
 
 def with_root(schema: Schema) -> Schema:
-    """Returns a copy of a schema whose root says what it is.
+    """Returns a copy of a schema whose root names its type.
 
-    It is no mere reference, as generators write one for a type that holds itself, and it is an object where it only
-    lists properties, as people write one.
+    A root that is only a reference, as generators write for a recursive type, is replaced by its target. A root that
+    only lists properties, as people write, becomes an object.
     """
     root, found = dict(schema), _REFERENCE.fullmatch(str(schema.get("$ref", "")))
     if found and found[1] and not schema.keys() - _DESCRIBING - _BESIDE - {"$ref", *_DEFINITIONS}:
@@ -114,13 +114,13 @@ def with_root(schema: Schema) -> Schema:
 
 
 def is_object(schema: Any) -> bool:
-    """Returns whether only an object meets a schema, as far as its root says so."""
+    """Returns whether a schema's root says that only an object satisfies it."""
     return isinstance(schema, dict) and with_root(schema).get("type") == "object"
 
 
 @dataclass(slots=True)
 class _Strict:
-    """One schema on its way, and what of it has been counted."""
+    """Converts one schema, and counts what the API limits."""
 
     dialect: Dialect
     properties: int = 0
@@ -129,7 +129,7 @@ class _Strict:
     characters: int = 0
     enum_values: int = 0
     references: dict[str, set[str]] = field(default_factory=dict)
-    """The definitions that a definition refers to, by its name; those of the schema itself by none."""
+    """The definitions that each definition refers to, by its name; "" for the schema itself."""
     _within: str = ""
 
     def whole(self, schema: Any) -> Schema:
@@ -237,7 +237,7 @@ class _Strict:
 
 
 def _recurs(references: Mapping[str, set[str]]) -> bool:
-    """Returns whether a definition refers to itself, by way of others or not, or anything to the whole."""
+    """Returns whether a definition refers to itself, directly or through others, or anything refers to the root."""
     try:
         TopologicalSorter(references).prepare()
     except CycleError:

@@ -1,13 +1,14 @@
-"""Schemas of tools' arguments as providers take them: with an object at the root, and as the latest draft has them.
+"""Schemas of tools' arguments as providers accept them: with an object at the root, in the latest draft.
 
-What OpenAI and Anthropic refuse there is told the model in words: the arguments of calls are not held to their schema
-by anybody but the tool itself. ("schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at
-the top level", langchain-ai/langchainjs#9804; "object schema missing properties", spring-projects/spring-ai#4776;
-"input_schema does not support oneOf, allOf, or anyOf at the top level", dearlordylord/huly-mcp#66.)
+Keywords that OpenAI and Anthropic refuse at the root are put into words for the model, since only the tool itself
+checks a call's arguments against the schema. ("schema must have type 'object' and not have
+'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level", langchain-ai/langchainjs#9804; "object schema missing
+properties", spring-projects/spring-ai#4776; "input_schema does not support oneOf, allOf, or anyOf at the top level",
+dearlordylord/huly-mcp#66.)
 
-Keywords that earlier drafts had otherwise are put as the latest has them, and what no draft has is told in words.
-("array schema missing items", streamnative/streamnative-mcp-server#26; "JSON schema is invalid. It must match JSON
-Schema draft 2020-12", kintone/mcp-server#553.)
+Keywords of earlier drafts are rewritten as in the latest, and types that no draft has are put into words. ("array
+schema missing items", streamnative/streamnative-mcp-server#26; "JSON schema is invalid. It must match JSON Schema draft
+2020-12", kintone/mcp-server#553.)
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ _REFUSED: Final = frozenset({*_LISTS, "not", "enum", "const"})
 
 
 def object_schema(schema: Any) -> Schema:
-    """Returns the schema of an object with the properties that a schema has, in whichever of its alternatives."""
+    """Returns the schema of an object with all properties of a schema, including those of its alternatives."""
     if not isinstance(schema, dict):
         return {"type": "object", "properties": {}}
     root = with_root(deepcopy(schema))
@@ -41,7 +42,7 @@ def object_schema(schema: Any) -> Schema:
 
 
 def _bring_up_to_date(part: Schema) -> None:
-    """Puts the keywords of one schema as the latest draft has them."""
+    """Rewrites the keywords of one schema as in the latest draft."""
     _name_types(part)
     _list_required(part)
     if isinstance(part.get("items"), list):
@@ -56,7 +57,7 @@ def _bring_up_to_date(part: Schema) -> None:
 
 
 def _name_types(part: Schema) -> None:
-    """Names types as JSON Schema does; what it has no name for is told."""
+    """Names types as JSON Schema does; a type that it does not have is put into words."""
     types = part.get("type")
     if types is None:
         part.pop("type", None)
@@ -69,7 +70,7 @@ def _name_types(part: Schema) -> None:
 
 
 def _list_required(part: Schema) -> None:
-    """Lists what is required beside the properties, of which each said so itself in an early draft."""
+    """Lists the required properties; in an early draft each property said so itself."""
     given, properties = part.get("required"), part.get("properties")
     required = given if isinstance(given, list) else []
     parts = properties.items() if isinstance(properties, dict) else ()
