@@ -43,7 +43,7 @@ $(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
 .venv-vllm/stamp: $(REQ)/vllm.txt $(REQ)/vllm-overrides.txt $(REQ)/models.txt compose/vllm_env.sh pyproject.toml $(UV)
 	@compose/vllm_env.sh $(UV) $(BIN)/python .venv-vllm && touch $@
 
-# What Weft is measured beside: Temporal's packages, and those of a Node program.
+# What Weft is compared with: Temporal's packages, and those of a Node program.
 .venv-streams/stamp: $(REQ)/streams.txt bench/durable_streams/node/package.json bench/durable_streams/install.sh $(VENV)/dev.stamp
 	@bench/durable_streams/install.sh $(UV) $(BIN)/python .venv-streams && touch $@
 
@@ -128,7 +128,7 @@ docs: $(VENV)/dev.stamp ## write the reference pages in docs/reference
 bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
 	@$(BIN)/python -m bench
 
-bench-streams: .venv-streams/stamp ## measure Weft beside other durable streams, write bench/STREAMS.md; needs Node and npm (QUICK=1: a first look)
+bench-streams: .venv-streams/stamp ## compare Weft with other durable streams, write bench/STREAMS.md; needs Node and npm (QUICK=1: a small run)
 	@$(BIN)/python -m bench.durable_streams $(if $(QUICK),--quick)
 
 eval-cache: $(VENV)/dev.stamp ## judge the semantic cache on public questions, write bench/CACHE.md (DATA=folder, SETS=folder, READINGS=file)

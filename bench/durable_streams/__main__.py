@@ -1,6 +1,6 @@
-"""Measures Weft beside other durable streams: `python -m bench.durable_streams [--quick] [--only SYSTEM]`.
+"""Compares Weft with other durable streams: `python -m bench.durable_streams [--quick] [--only SYSTEM]`.
 
-A whole run of all of them writes bench/STREAMS.md.
+A whole run of all systems writes bench/STREAMS.md.
 """
 
 import argparse
@@ -17,16 +17,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Final
 
-from bench.durable_streams.catching_up import CatchUps, catch_up
+from bench.durable_streams.catch_up import CatchUps, catch_up
 from bench.durable_streams.delivery import Deliveries, deliver
-from bench.durable_streams.promises import promises
-from bench.durable_streams.reading import tokens_in
+from bench.durable_streams.guarantees import guarantees
 from bench.durable_streams.recovery import Kills
 from bench.durable_streams.systems.reference import ReferenceServer, ReferenceServerInMemory
 from bench.durable_streams.systems.system import Running, Setup, System
 from bench.durable_streams.systems.temporal import TemporalStreams
 from bench.durable_streams.systems.valkey import ValkeyFanOut
 from bench.durable_streams.systems.weft import Weft
+from bench.durable_streams.workload import tokens_in
 from bench.harness.undisturbed import undisturbed
 from bench.report.document import machine
 from bench.report.markdown import paragraph
@@ -48,7 +48,7 @@ _SYNCS = 50
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything is measured."""
+    """The size of a run."""
 
     rounds: int
     warm_s: float
@@ -89,12 +89,12 @@ QUICK = Size(
 
 
 def turns(systems: Sequence[System], rounds: int) -> list[Sequence[System]]:
-    """Returns the order of each round: another system begins each time, so that a slow minute falls on each alike."""
+    """Returns the order of each round: a different system starts each, so none is always measured first."""
     return [[*systems[n % len(systems) :], *systems[: n % len(systems)]] for n in range(rounds)]
 
 
 async def measure_streams(systems: Sequence[System], size: Size) -> list[str]:
-    """Measures delivery and catch-up: each system alone on the machine, in turns."""
+    """Measures delivery and catch-up; the systems take turns and never run at the same time."""
     deliveries, catch_ups = Deliveries(size.seconds), CatchUps(size.backlog)
     for number, order in enumerate(turns(systems, size.rounds)):
         for system in order:
@@ -106,7 +106,7 @@ async def measure_streams(systems: Sequence[System], size: Size) -> list[str]:
 async def _take_turn(system: System, size: Size, deliveries: Deliveries, catch_ups: CatchUps) -> None:
     async with _started(system, (size.warm_s, size.seconds)) as running:
         await deliver(running, "first", _WARM_STREAMS, size.warm_s)
-        # Before the loads: what one leaves behind that was too much must not count here.
+        # Before the loads, because an overload may leave work behind.
         catch_ups.add(system.name, await catch_up(running, "backlog", size.backlog))
         await deliver(running, "again", _WARM_STREAMS, size.warm_s)
         for streams in size.loads:
@@ -115,18 +115,18 @@ async def _take_turn(system: System, size: Size, deliveries: Deliveries, catch_u
 
 @asynccontextmanager
 async def _started(system: System, seconds: Sequence[float], workers: int = 1) -> AsyncIterator[Running]:
-    """Yields a system that was just started in a folder of its own."""
+    """Starts a system in a new folder and stops it with the block."""
     with TemporaryDirectory(prefix="weft-streams-") as folder:
         async with system.running(Setup(Path(folder), [tokens_in(each) for each in seconds], workers)) as running:
             yield running
 
 
 async def measure_recovery(systems: Sequence[System], size: Size) -> list[str]:
-    """Measures what a kill costs: first the server's, which the system survives, then a worker's."""
+    """Measures kills of the server, then of a worker, in each persistent system."""
     kills = Kills(size.kill_streams, size.kill_seconds, size.kill_after_s, size.unattended_s)
-    for number, order in enumerate(turns([each for each in systems if each.survives], size.kills)):
+    for number, order in enumerate(turns([each for each in systems if each.persistent], size.kills)):
         for system in order:
-            async with _started(system, (size.kill_seconds,), workers=2 if system.takes_over else 1) as running:
+            async with _started(system, (size.kill_seconds,), workers=2 if system.fails_over else 1) as running:
                 await kills.server(system, running, "server")
                 await kills.worker(system, running, "worker")
             _note(f"kills {number + 1}: {system.name}")
@@ -134,7 +134,7 @@ async def measure_recovery(systems: Sequence[System], size: Size) -> list[str]:
 
 
 async def main(systems: Sequence[System], size: Size, tries: int) -> list[str]:
-    """Returns the report's sections; what others disturbed is measured again."""
+    """Returns the sections of the report; a disturbed one is measured again."""
     lines = []
     for measure in (measure_streams, measure_recovery):
         lines += await undisturbed(partial(measure, systems, size), tries=tries)
@@ -146,12 +146,12 @@ def report(systems: Sequence[System], lines: Sequence[str], command: str) -> str
     """Returns the whole report."""
     made = f"Made by `{command}` on {machine()}; a write of 100 bytes and its fdatasync took {sync_ms():.1f} ms."
     versions = "; ".join(dict.fromkeys(system.version() for system in systems))
-    head = ["# Weft beside other durable streams", "", *paragraph(f"{made} Versions: {versions}.")]
-    return "\n".join([*head, *promises(), *lines]).rstrip() + "\n"
+    head = ["# Weft compared with other durable streams", "", *paragraph(f"{made} Versions: {versions}.")]
+    return "\n".join([*head, *guarantees(), *lines]).rstrip() + "\n"
 
 
 def sync_ms() -> float:
-    """Returns the median time of a small write that is on the disk when it returns."""
+    """Returns the median time of a small write with its fdatasync, in milliseconds."""
     took_ms = []
     with TemporaryFile() as file:
         for _ in range(_SYNCS):
@@ -164,17 +164,19 @@ def sync_ms() -> float:
 
 
 def _note(text: str) -> None:
-    print(f"({time.process_time():.0f} s of CPU here, {time.strftime('%H:%M:%S')}: {text})", flush=True)
+    print(f"({time.strftime('%H:%M:%S')} {text})", flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench.durable_streams", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less of everything, for a first look: not for quoting")
-    parser.add_argument("--only", choices=SYSTEMS, action="append", help="only this one; may be repeated")
+    parser.add_argument(
+        "--quick", action="store_true", help="a small run that shows that everything works; not for quoting"
+    )
+    parser.add_argument("--only", choices=SYSTEMS, action="append", help="measure only this system; may be repeated")
     given = parser.parse_args()
     chosen = [SYSTEMS[name]() for name in given.only or SYSTEMS]
     if missing := [f"{system.name} needs {what}" for system in chosen if (what := system.missing())]:
-        sys.exit("\n".join([*missing, "make bench-streams installs what can be had; --only leaves systems out"]))
+        sys.exit("\n".join([*missing, "Run `make bench-streams` to install it, or choose other systems with --only."]))
     raise_file_limit()
     found = asyncio.run(main(chosen, QUICK if given.quick else WHOLE, 1 if given.quick else _TRIES))
     print("\n".join(found))

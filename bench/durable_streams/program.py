@@ -1,4 +1,4 @@
-"""A writer or a reader in a process of its own: commands go in and answers come out, a line of JSON each."""
+"""A writer or a reader in its own process: each command and each answer is a line of JSON."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ Pipe = TypeVar("Pipe")
 
 
 class Program:
-    """A process that carries out one command after another."""
+    """A process that runs one command after another."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
         self.name = name
@@ -42,7 +42,7 @@ class Program:
         """Waits for the next answer.
 
         Raises:
-            PartFailed: it ended, or says nothing.
+            PartFailed: it ended, or did not answer in time.
         """
         try:
             line = await asyncio.wait_for(self._answers.readline(), _ANSWER_S)
@@ -54,18 +54,18 @@ class Program:
         return answer
 
     async def ask(self, do: str, **given: Any) -> dict[str, Any]:
-        """Sends a command and returns its one answer."""
+        """Sends a command and returns the next answer."""
         await self.tell(do, **given)
         return await self.answer()
 
     async def kill(self) -> None:
-        """Kills it (SIGKILL); returns once it is gone. A repeat does nothing."""
+        """Kills it (SIGKILL) and waits for its end. A repeat does nothing."""
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()
 
     async def stop(self) -> None:
-        """Lets it end, and kills it when it does not."""
+        """Closes its input and kills it if it does not end."""
         self._commands.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._process.wait(), _STOP_S)
@@ -76,7 +76,7 @@ class Program:
 async def program(
     name: str, argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Program]:
-    """Yields a program that is ready, started in the root of the checkout; it ends with the block."""
+    """Starts a program in the root of the checkout and yields it once it is ready; it ends with the block."""
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             *Command(name=name, argv=argv, log=log).wrapped(),
@@ -86,7 +86,7 @@ async def program(
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             limit=_LINE_BYTES,
-            # Out of the terminal's group: Ctrl-C reaches the measurement alone, which then ends it.
+            # Not in the terminal's group: Ctrl-C reaches only the measurement, which then stops it.
             start_new_session=True,
         )
     started = Program(name, process, log)
@@ -99,5 +99,5 @@ async def program(
 
 def _piped(pipe: Pipe | None) -> Pipe:
     if pipe is None:
-        raise PartFailed("the process has no pipe to talk through")
+        raise PartFailed("the process was started without pipes")
     return pipe

@@ -1,4 +1,4 @@
-"""The reference server of Durable Streams, with its file-backed storage and its own client, on Node."""
+"""The reference server of Durable Streams on Node, with its own client."""
 
 import json
 import shutil
@@ -17,15 +17,15 @@ _NODE = Path(__file__).resolve().parents[1] / "node"
 
 
 class ReferenceServer(System):
-    """Appends over HTTP with an idempotent producer; readers have server-sent events."""
+    """File-backed; an idempotent producer appends over HTTP, readers use server-sent events."""
 
     name = "Durable Streams"
-    takes_over = False
+    fails_over = False
 
     def missing(self) -> str:
         if shutil.which("node") is None:
             return "Node 20 or later"
-        return "" if (_NODE / "node_modules").is_dir() else "its packages: make bench-streams installs them"
+        return "" if (_NODE / "node_modules").is_dir() else "its npm packages"
 
     def version(self) -> str:
         packages = json.loads((_NODE / "package.json").read_text())["dependencies"]
@@ -37,9 +37,9 @@ class ReferenceServer(System):
         port, folder = free_ports(1)[0], setup.folder / "streams"
         folder.mkdir()
         node = shutil.which("node") or "node"
-        argv = [node, str(_NODE / "server.mjs"), str(port), *([str(folder)] if self.survives else [])]
+        argv = [node, str(_NODE / "server.mjs"), str(port), *([str(folder)] if self.persistent else [])]
         server = Server(Command(name="durable-streams", argv=argv, log=setup.folder / "server.log"), port)
-        side = [node, str(_NODE / "side.mjs")]
+        client = [node, str(_NODE / "client.mjs")]
 
         async def fill(stream: str, tokens: int) -> Backlog:
             return Backlog(stream, (await writer.ask("fill", stream=stream, tokens=tokens))["records"])
@@ -47,8 +47,8 @@ class ReferenceServer(System):
         async with AsyncExitStack() as stack:
             stack.enter_context(stopped_after(server))
             await server.start()
-            reader = await stack.enter_async_context(program("reader", side, setup.folder / "reader.log"))
-            writer = await stack.enter_async_context(program("writer", side, setup.folder / "writer.log"))
+            reader = await stack.enter_async_context(program("reader", client, setup.folder / "reader.log"))
+            writer = await stack.enter_async_context(program("writer", client, setup.folder / "writer.log"))
             for each in (reader, writer):
                 await each.ask("connect", url=f"http://{LOOPBACK}:{port}")
 
@@ -59,7 +59,7 @@ class ReferenceServer(System):
 
 
 class ReferenceServerInMemory(ReferenceServer):
-    """The same without a disk, which it otherwise waits for at every append."""
+    """In memory, without the fdatasync of every append."""
 
     name = "Durable Streams, in memory"
-    survives = False
+    persistent = False

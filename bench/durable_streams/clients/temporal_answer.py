@@ -1,4 +1,4 @@
-"""The workflow that hosts an answer's stream, after the "Stream LLM output" page of Temporal's guide."""
+"""The workflow that hosts the stream of one answer, after "Stream LLM output" in Temporal's guide."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,7 @@ _HEARTBEAT_S = 2.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What the activity is to say."""
+    """What the activity publishes."""
 
     rate: float
     tokens: int
@@ -21,7 +21,7 @@ class Plan:
 
 @workflow.defn
 class Answer:
-    """Runs the activity that says the tokens; the stream is the workflow's own."""
+    """Hosts the stream and runs the activity that publishes to it."""
 
     @workflow.init
     def __init__(self, _plan: Plan) -> None:
@@ -29,10 +29,10 @@ class Answer:
 
     @workflow.run
     async def run(self, plan: Plan) -> int:
-        said: int = await workflow.execute_activity(
-            "say",
+        produced: int = await workflow.execute_activity(
+            "produce_tokens",
             plan,
             start_to_close_timeout=timedelta(minutes=10),
             heartbeat_timeout=timedelta(seconds=_HEARTBEAT_S),
         )
-        return said
+        return produced

@@ -1,4 +1,4 @@
-// Writer and reader of the reference server, with its own client; the commands are those of sides/valkey.py.
+// A writer and a reader of the reference server, on its own client. The commands are those of clients/valkey.py.
 import readline from "node:readline"
 import { DurableStream, IdempotentProducer, stream } from "@durable-streams/client"
 
@@ -24,94 +24,94 @@ async function* prepare({ streams }) {
   yield {}
 }
 
-// What is not written in time is left: the answer then confirms nothing.
+// A writer that is not done in time confirms nothing.
 async function* write({ streams, rate, tokens, spread_s, limit_s }) {
   const one = async (name, n) => {
     await sleep((n / streams.length) * spread_s * 1000)
-    return speak(handles.get(name), rate, tokens)
+    return produce(handles.get(name), rate, tokens)
   }
   const late = sleep(limit_s * 1000).then(() => [])
   const acked = await Promise.race([Promise.all(streams.map(one)), late])
   yield { acked: Object.fromEntries(streams.map((name, n) => [name, acked[n] ?? []])) }
 }
 
-// Appending does not wait: the producer gathers what is said within its linger of 5 ms.
-async function speak(handle, rate, tokens) {
-  const said = []
+// append() does not wait: the producer sends what it has gathered in 5 ms, its default.
+async function produce(handle, rate, tokens) {
+  const produced = []
   const state = { failed: false }
   const onError = () => { state.failed = true }
   const producer = new IdempotentProducer(handle, "provider", { autoClaim: true, onError })
-  const append = (token) => producer.append(JSON.stringify({ said: token }))
+  const append = (token) => producer.append(JSON.stringify({ produced: token }))
   let mending = null
   const began = performance.now()
   for (let n = 0; n < tokens; n += 1) {
     await sleep(began + (n / rate) * 1000 - performance.now())
-    said.push(nowUs())
-    if (mending === null && !state.failed) append(said.at(-1))
-    else mending ??= mend(handle, producer, append, said, state).then(() => { mending = null })
+    produced.push(nowUs())
+    if (mending === null && !state.failed) append(produced.at(-1))
+    else mending ??= mend(handle, producer, append, produced, state).then(() => { mending = null })
   }
   await producer.flush()
-  if (mending !== null || state.failed) await (mending ?? mend(handle, producer, append, said, state))
+  if (mending !== null || state.failed) await (mending ?? mend(handle, producer, append, produced, state))
   await producer.detach()
-  return said
+  return produced
 }
 
-// After an error the producer refuses everything behind the batch that failed, so the application looks for what is
-// stored, begins another epoch, and appends the rest.
-async function mend(handle, producer, append, said, state) {
+// After a failed batch the producer refuses all later ones. The application has to look up what is stored, start a new
+// epoch, and append the rest.
+async function mend(handle, producer, append, produced, state) {
   let stored = 0
-  while (stored < said.length) {
+  while (stored < produced.length) {
     await sleep(AWAY_MS)
     await producer.restart()
     const response = await stream({ url: handle.url, offset: "-1", live: false })
     stored = (await response.json()).length
     state.failed = false
-    for (const token of said.slice(stored)) append(token)
-    const appended = said.length
+    for (const token of produced.slice(stored)) append(token)
+    const appended = produced.length
     await producer.flush()
     if (!state.failed) stored = appended
   }
 }
 
-// A record for each token, as tokens that come slowly leave them.
+// One record per token, like tokens that arrive slowly.
 async function* fill({ stream: name, tokens }) {
   const handle = await DurableStream.create({ url: `${base}/${name}`, contentType: "application/json", batching: false })
   let left = tokens
   const some = async () => {
-    while (left-- > 0) await handle.append(JSON.stringify({ said: nowUs() }))
+    while (left-- > 0) await handle.append(JSON.stringify({ produced: nowUs() }))
   }
   await Promise.all(Array.from({ length: FILLING_AT_ONCE }, some))
   yield { records: tokens }
 }
 
 async function* read({ streams, tokens, limit_s }) {
-  const heard = streams.map(() => ({ said_us: [], at_us: [], kept: 0, wrong: "" }))
+  const received = streams.map(() => ({ produced_us: [], received_us: [], kept: 0, wrong: "" }))
   const over = new AbortController()
   const limit = setTimeout(() => over.abort(), limit_s * 1000)
   yield { reading: true }
-  await Promise.all(streams.map((name, n) => follow(name, tokens, heard[n], over.signal)))
+  await Promise.all(streams.map((name, n) => follow(name, tokens, received[n], over.signal)))
   clearTimeout(limit)
   yield { ended: true }
-  yield { heard }
+  yield { received }
 }
 
-// The client opens a broken connection again by itself; where it gives up, the stream is opened from the last offset.
-async function follow(name, tokens, heard, over) {
+// The client reconnects by itself. If it gives up, the stream is opened again from the last offset.
+async function follow(name, tokens, received, over) {
   let offset = "-1"
-  while (heard.kept < tokens && !over.aborted) {
+  while (received.kept < tokens && !over.aborted) {
     const done = new AbortController()
     try {
       const signal = AbortSignal.any([over, done.signal])
       const response = await stream({ url: `${base}/${name}`, offset, live: true, signal })
       response.subscribeJson((batch) => {
         const now = nowUs()
-        for (const { said } of batch.items) {
-          heard.said_us.push(said)
-          heard.at_us.push(now)
-          heard.kept += 1
+        for (const { produced } of batch.items) {
+          received.produced_us.push(produced)
+          received.received_us.push(now)
+          received.kept += 1
         }
         offset = batch.offset
-        if (heard.kept >= tokens) done.abort()
+        if (received.kept >= tokens) done.abort()
       })
       await response.closed
     } catch (error) {
@@ -121,12 +121,12 @@ async function follow(name, tokens, heard, over) {
 }
 
 async function* collect({ streams }) {
-  const said = {}
+  const produced = {}
   for (const name of streams) {
     const response = await stream({ url: `${base}/${name}`, offset: "-1", live: false })
-    said[name] = (await response.json()).map((item) => item.said)
+    produced[name] = (await response.json()).map((item) => item.produced)
   }
-  yield { said_us: said }
+  yield { produced_us: produced }
 }
 
 answer({ ready: true })

@@ -1,6 +1,6 @@
-"""What every writer and reader shares: commands come in and answers go out as lines of JSON, and tokens are paced.
+"""The protocol of writers and readers: commands come in and answers go out as lines of JSON.
 
-Of the standard library alone: Temporal's side runs in an environment of its own.
+Only the standard library is imported, because Temporal's client runs in another virtual environment.
 """
 
 import asyncio
@@ -17,46 +17,46 @@ Handler = Callable[..., AsyncIterator[Answer]]
 
 READING: Answer = {"reading": True}
 ENDED: Answer = {"ended": True}
-"""Before what was heard, so that writing it out is not counted as CPU of the stream."""
+"""Sent before the tokens themselves, so that serializing them does not count as the reader's CPU."""
 
 
 def now_us() -> int:
-    """Returns the time of day in microseconds since 1970, the clock that all sides share."""
+    """Returns the time of day in microseconds since 1970, a clock that all processes share."""
     return time.time_ns() // 1000
 
 
 @dataclass
-class Heard:
-    """One stream as its reader heard it: when each token was said, when it came, and what stands in the end."""
+class Received:
+    """What the reader of one stream received: when each token was produced and when it arrived."""
 
-    said_us: list[int] = field(default_factory=list)
-    at_us: list[int] = field(default_factory=list)
+    produced_us: list[int] = field(default_factory=list)
+    received_us: list[int] = field(default_factory=list)
     kept: int = 0
-    """Tokens of the answer as it stands: those of an attempt that was withdrawn are not."""
+    """The number of tokens in the final answer, without those of a withdrawn attempt."""
     wrong: str = ""
 
-    def add(self, said_us: Iterable[int], at_us: int) -> None:
-        """Notes tokens that came together."""
-        for said in said_us:
-            self.said_us.append(said)
-            self.at_us.append(at_us)
+    def add(self, produced_us: Iterable[int], at_us: int) -> None:
+        """Records tokens that arrived together."""
+        for produced in produced_us:
+            self.produced_us.append(produced)
+            self.received_us.append(at_us)
             self.kept += 1
 
 
-def heard_answer(streams: Iterable[Heard]) -> Answer:
+def received_answer(streams: Iterable[Received]) -> Answer:
     """Returns the answer to a read."""
-    return {"heard": [vars(stream) for stream in streams]}
+    return {"received": [vars(stream) for stream in streams]}
 
 
 def claim_stdout() -> TextIO:
-    """Returns standard output for answers alone: what libraries print there goes to standard error from now on."""
+    """Returns standard output for answers only; what libraries print goes to standard error from now on."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return answers
 
 
 async def serve(handlers: Mapping[str, Handler], answers: TextIO | None = None) -> None:
-    """Carries out one command after another, until there are no more."""
+    """Runs one command after another until standard input ends."""
     answers = answers or claim_stdout()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
@@ -68,7 +68,7 @@ async def serve(handlers: Mapping[str, Handler], answers: TextIO | None = None) 
 
 
 async def bounded(work: Iterable[Coroutine[Any, Any, None]], limit_s: float) -> None:
-    """Runs all of it together, and breaks off what has not ended in time."""
+    """Runs all coroutines concurrently and cancels those that have not ended in time; raises the first error."""
     tasks = [asyncio.create_task(each) for each in work]
     _, late = await asyncio.wait(tasks, timeout=limit_s)
     for task in late:
@@ -80,25 +80,25 @@ async def bounded(work: Iterable[Coroutine[Any, Any, None]], limit_s: float) -> 
 
 
 async def paced(rate: float, tokens: int) -> AsyncIterator[int]:
-    """Says tokens at a steady rate, each the time at which it is said; those of a late loop follow at once."""
+    """Yields tokens at a steady rate, each the time at which it is produced; an event loop that is late catches up."""
     began = time.monotonic()
     for n in range(tokens):
         await asyncio.sleep(max(0.0, began + n / rate - time.monotonic()))
         yield now_us()
 
 
-async def speak(rate: float, tokens: int, append: Callable[[int], Awaitable[None]], acknowledged: list[int]) -> None:
-    """Says tokens at a steady rate, whether or not those before have been appended, and appends them in order."""
-    said: asyncio.Queue[int] = asyncio.Queue()
+async def produce(rate: float, tokens: int, append: Callable[[int], Awaitable[None]], acknowledged: list[int]) -> None:
+    """Produces tokens at a steady rate, however slow `append` is, and appends them in order."""
+    produced: asyncio.Queue[int] = asyncio.Queue()
 
     async def provide() -> None:
         async for token in paced(rate, tokens):
-            said.put_nowait(token)
+            produced.put_nowait(token)
 
     async with asyncio.TaskGroup() as group:
         group.create_task(provide())
         for _ in range(tokens):
-            token = await said.get()
+            token = await produced.get()
             await append(token)
             acknowledged.append(token)
 

@@ -1,10 +1,10 @@
-"""Catch-up: how fast a reader that joins late has what was said before."""
+"""Catch-up: how fast a late reader receives what was produced before it joined."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.durable_streams import reading
-from bench.durable_streams.sides.talk import now_us
+from bench.durable_streams import workload
+from bench.durable_streams.clients.protocol import now_us
 from bench.durable_streams.systems.system import RATE, Running
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples
@@ -13,14 +13,14 @@ _LIMIT_S = 60.0
 _READERS = 3
 
 _ABOUT = """\
-A reader joins a stream with {tokens:,} tokens in it and reads from its beginning; from its call to its last token, over
-a connection that is open. Each token is a record of its own, as tokens that come slowly leave them. For Temporal, whose
-workflows take 10,000 signals at most, its client gathered them."""
+A reader joins a stream of {tokens:,} tokens and reads it from the beginning. The time is from its call to its last
+token, over an open connection. Each token is its own record, as if it had arrived slowly. Temporal's client gathers
+tokens into signals, because a workflow accepts at most 10,000 signals."""
 
 
 @dataclass(frozen=True)
 class CatchUp:
-    """One reader's reading of a backlog."""
+    """How one reader read a backlog."""
 
     records: int
     tokens: int
@@ -29,7 +29,7 @@ class CatchUp:
 
 @dataclass
 class CatchUps:
-    """The readings of every system."""
+    """All readings, by system."""
 
     tokens: int
     found: dict[str, list[CatchUp]] = field(default_factory=dict)
@@ -38,14 +38,14 @@ class CatchUps:
         self.found.setdefault(system, []).extend(readings)
 
     def lines(self) -> list[str]:
-        """Returns this part of the report."""
+        """Returns this section of the report."""
         rows = [_row(system, readings) for system, readings in self.found.items()]
         head = ("", "records", "tokens read", "ms", "tokens/s")
         return ["## Catch-up", "", *paragraph(_ABOUT.format(tokens=self.tokens)), *table(head, rows)]
 
 
 async def catch_up(running: Running, stream: str, tokens: int) -> list[CatchUp]:
-    """Fills a stream, then has several readers read it, one after another."""
+    """Fills a stream and has several readers read it, one after another."""
     backlog = await running.fill(stream, tokens)
     return [await _read(running, backlog.stream, backlog.records, tokens, backlog.asked) for _ in range(_READERS)]
 
@@ -55,10 +55,10 @@ async def _read(running: Running, stream: str, records: int, tokens: int, asked:
     began_us = now_us()
     await running.reader.tell("read", streams=[stream], **pace, **asked)
     await running.reader.answer()
-    await reading.ended(running)
-    (heard,) = await reading.heard(running)
-    last_us = heard.at_us[-1] if heard.at_us else began_us
-    return CatchUp(records, heard.kept, (last_us - began_us) / 1e6)
+    await workload.ended(running)
+    (received,) = await workload.received(running)
+    last_us = received.received_us[-1] if received.received_us else began_us
+    return CatchUp(records, received.kept, (last_us - began_us) / 1e6)
 
 
 def _row(system: str, readings: Sequence[CatchUp]) -> tuple[str, ...]:

@@ -1,23 +1,23 @@
-"""Many streams written and read at once: begun, perhaps broken in the middle, and heard to their end."""
+"""Many streams that are written and read at the same time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.durable_streams.sides.talk import Heard
+from bench.durable_streams.clients.protocol import Received
 from bench.durable_streams.systems.system import RATE, Running
 
 SPREAD_S = 1.0
-"""Streams begin spread over this time."""
+"""The time within which all streams start."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """So many streams of so many tokens each."""
+    """The streams of one measurement."""
 
     streams: Sequence[str]
     tokens: int
     limit_s: float
-    """When readers and writers give up, counted from the beginning."""
+    """When readers and writers give up, counted from the start."""
 
     @property
     def offered(self) -> int:
@@ -25,17 +25,17 @@ class Plan:
 
 
 def plan(prefix: str, streams: int, seconds: float, limit_s: float) -> Plan:
-    """Returns a plan for streams that last so long, with names that nothing else has."""
+    """Returns a plan for streams of this length; the prefix makes their names unique."""
     return Plan([f"{prefix}-{n}" for n in range(streams)], tokens_in(seconds), limit_s)
 
 
 def tokens_in(seconds: float) -> int:
-    """Returns how many tokens a stream says in so many seconds."""
+    """Returns the number of tokens that a stream produces in this time."""
     return round(RATE * seconds)
 
 
 async def prepare(running: Running, given: Plan) -> None:
-    """Has everything ready that is not counted: streams created where they must be, and readers waiting."""
+    """Creates the streams if they need that, and starts the readers."""
     if running.writer:
         await running.writer.ask("prepare", streams=given.streams)
     await running.reader.tell("read", streams=given.streams, **_pace(given))
@@ -43,23 +43,23 @@ async def prepare(running: Running, given: Plan) -> None:
 
 
 async def begin(running: Running, given: Plan) -> None:
-    """Begins to write, unless the system's workers do that at their reader's word."""
+    """Starts the writer, if there is one."""
     if running.writer:
         await running.writer.tell("write", streams=given.streams, **_pace(given))
 
 
 async def ended(running: Running) -> None:
-    """Waits until every reader has its answer, or has given up."""
+    """Waits until every reader has its answer or has given up."""
     await running.reader.answer()
 
 
-async def heard(running: Running) -> list[Heard]:
-    """Returns what the readers heard, in the order of the streams."""
-    return [Heard(**stream) for stream in (await running.reader.answer())["heard"]]
+async def received(running: Running) -> list[Received]:
+    """Returns what each reader received, in the order of the streams."""
+    return [Received(**stream) for stream in (await running.reader.answer())["received"]]
 
 
 async def acknowledged(running: Running) -> Mapping[str, Sequence[int]]:
-    """Returns the tokens whose writing the server confirmed, by stream; none where no writer can tell."""
+    """Returns the tokens whose write the server acknowledged, by stream; empty if there is no writer to ask."""
     if running.writer is None:
         return {}
     acked: Mapping[str, Sequence[int]] = (await running.writer.answer())["acked"]

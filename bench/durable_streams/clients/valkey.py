@@ -1,4 +1,4 @@
-"""Writer and reader of a fan-out over Valkey's streams, written as usual: XADD a token, XREAD BLOCK from an id."""
+"""A writer and a reader of Valkey streams, in the usual way: XADD for each token, XREAD BLOCK from the last id."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,29 +6,29 @@ from typing import Any
 
 import redis.asyncio as redis
 import uvloop
-from bench.durable_streams.sides.talk import (
+from bench.durable_streams.clients.protocol import (
     ENDED,
     READING,
     Answer,
-    Heard,
+    Received,
     bounded,
-    heard_answer,
     now_us,
+    produce,
+    received_answer,
     serve,
-    speak,
 )
 
-_FIELD = b"said"
+_FIELD = b"produced_us"
 _AWAY_S = 0.05
 _BLOCK_MS = 1000
 _BATCH = 100
 
 
-class ValkeySide:
-    """The commands. Readers and writers have a connection for each stream that is under way."""
+class ValkeyClient:
+    """The commands of both. Each active stream has its own connection."""
 
     def __init__(self) -> None:
-        # Untyped: what a reply may be depends on the protocol, which the types do not know.
+        # Any: the type of a reply depends on the protocol version, which the stubs do not know.
         self._client: Any = None
 
     async def connect(self, url: str) -> AsyncIterator[Answer]:
@@ -37,7 +37,7 @@ class ValkeySide:
         yield {}
 
     async def prepare(self, **_: Any) -> AsyncIterator[Answer]:
-        """A stream needs no creation."""
+        """Does nothing: XADD creates a stream."""
         yield {}
 
     async def write(
@@ -47,7 +47,7 @@ class ValkeySide:
 
         async def one(n: int, stream: str) -> None:
             await asyncio.sleep(n / len(streams) * spread_s)
-            await speak(rate, tokens, lambda said: self._append(stream, said), acked[stream])
+            await produce(rate, tokens, lambda produced: self._append(stream, produced), acked[stream])
 
         await bounded((one(n, stream) for n, stream in enumerate(streams)), limit_s)
         yield {"acked": acked}
@@ -61,29 +61,29 @@ class ValkeySide:
         yield {"records": tokens}
 
     async def read(self, streams: Sequence[str], tokens: int, limit_s: float, **_: float) -> AsyncIterator[Answer]:
-        heard = [Heard() for _ in streams]
+        received = [Received() for _ in streams]
         yield READING
-        follow = (self._follow(stream, tokens, each) for stream, each in zip(streams, heard, strict=True))
+        follow = (self._follow(stream, tokens, each) for stream, each in zip(streams, received, strict=True))
         await bounded(follow, limit_s)
         yield ENDED
-        yield heard_answer(heard)
+        yield received_answer(received)
 
     async def collect(self, streams: Sequence[str]) -> AsyncIterator[Answer]:
         found = {stream: await self._client.xrange(stream) for stream in streams}
-        yield {"said_us": {name: [int(fields[_FIELD]) for _, fields in entries] for name, entries in found.items()}}
+        yield {"produced_us": {name: [int(fields[_FIELD]) for _, fields in entries] for name, entries in found.items()}}
 
-    async def _append(self, stream: str, said: int) -> None:
+    async def _append(self, stream: str, produced: int) -> None:
         while True:
             try:
-                await self._client.xadd(stream, {_FIELD: said})
+                await self._client.xadd(stream, {_FIELD: produced})
             except (redis.ConnectionError, redis.TimeoutError):
                 await asyncio.sleep(_AWAY_S)
             else:
                 return
 
-    async def _follow(self, stream: str, tokens: int, heard: Heard) -> None:
+    async def _follow(self, stream: str, tokens: int, received: Received) -> None:
         last: bytes | str = "0"
-        while heard.kept < tokens:
+        while received.kept < tokens:
             try:
                 found = await self._client.xread({stream: last}, block=_BLOCK_MS)
             except (redis.ConnectionError, redis.TimeoutError):
@@ -91,11 +91,11 @@ class ValkeySide:
                 continue
             now = now_us()
             for _, entries in found:
-                heard.add((int(fields[_FIELD]) for _, fields in entries), now)
+                received.add((int(fields[_FIELD]) for _, fields in entries), now)
                 last = entries[-1][0]
 
 
 if __name__ == "__main__":
-    side = ValkeySide()
+    client = ValkeyClient()
     commands = ("connect", "prepare", "write", "fill", "read", "collect")
-    uvloop.run(serve({name: getattr(side, name) for name in commands}))
+    uvloop.run(serve({name: getattr(client, name) for name in commands}))

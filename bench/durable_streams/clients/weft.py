@@ -1,4 +1,4 @@
-"""The reader of Weft: it creates each job through the gateway and streams it, as any client would."""
+"""A reader of Weft: it creates each job through the gateway and streams it, like any client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,14 +6,14 @@ from contextlib import AsyncExitStack, aclosing
 
 import grpc.aio
 import uvloop
-from bench.durable_streams.sides.talk import (
+from bench.durable_streams.clients.protocol import (
     ENDED,
     READING,
     Answer,
-    Heard,
+    Received,
     bounded,
-    heard_answer,
     now_us,
+    received_answer,
     serve,
 )
 from bench.harness.client import Events, GatewayClient, connected
@@ -24,7 +24,7 @@ _CONNECTIONS = 8
 
 
 class WeftReader:
-    """The commands. `fill` and the writing are not here: workers write."""
+    """The reader's commands."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
@@ -39,44 +39,44 @@ class WeftReader:
     async def read(
         self, streams: Sequence[str], rate: float, tokens: int, spread_s: float, limit_s: float, job_id: str = ""
     ) -> AsyncIterator[Answer]:
-        heard = [Heard() for _ in streams]
+        received = [Received() for _ in streams]
         yield READING
 
         async def one(n: int, stream: str) -> None:
             await asyncio.sleep(n / len(streams) * spread_s)
             client = self._clients[n % len(self._clients)]
             events = client.read(job_id) if job_id else client.generate(f"stamped-{rate:g}-{tokens}")
-            await self._follow(stream, events, heard[n])
+            await self._follow(stream, events, received[n])
 
         await bounded((one(n, stream) for n, stream in enumerate(streams)), limit_s)
         yield ENDED
-        yield heard_answer(heard)
+        yield received_answer(received)
 
     async def collect(self, streams: Sequence[str]) -> AsyncIterator[Answer]:
-        """Reads each job once more from its beginning."""
+        """Reads each job again from the beginning."""
         found = {}
         for stream in streams:
-            heard = Heard()
-            await self._follow(stream, self._clients[0].read(self._jobs[stream]), heard)
-            found[stream] = heard.said_us
-        yield {"said_us": found}
+            received = Received()
+            await self._follow(stream, self._clients[0].read(self._jobs[stream]), received)
+            found[stream] = received.produced_us
+        yield {"produced_us": found}
 
-    async def _follow(self, stream: str, events: Events, heard: Heard) -> None:
+    async def _follow(self, stream: str, events: Events, received: Received) -> None:
         transcript = Transcript()
         try:
             async with aclosing(events):
                 async for event in events:
-                    heard.add((int(stamp) // 1000 for stamp in event.delta.text.split()), now_us())
+                    received.add((int(stamp) // 1000 for stamp in event.delta.text.split()), now_us())
                     transcript.apply(event)
                     self._jobs[stream] = event.job_id or self._jobs.get(stream, "")
         except grpc.aio.AioRpcError as error:
-            heard.wrong = f"{error.code().name}: {error.details()}"
+            received.wrong = f"{error.code().name}: {error.details()}"
         except CorruptAnswer as error:
-            heard.wrong = str(error)
+            received.wrong = str(error)
         finally:
-            heard.kept = len(transcript.text.split())
-        if transcript.done is None and not heard.wrong:
-            heard.wrong = "no done"
+            received.kept = len(transcript.text.split())
+        if transcript.done is None and not received.wrong:
+            received.wrong = "no done"
 
 
 async def main() -> None:
