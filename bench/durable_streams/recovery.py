@@ -12,6 +12,15 @@ from bench.report.samples import quantile
 
 INTERRUPTED_S = 0.5
 """A longer silence is an interruption; at 20 tokens/s there is a token every 50 ms."""
+_COUNTS = {
+    "silent": "never resumed",
+    "complete": "complete",
+    "lost": "lost",
+    "duplicated": "duplicated",
+    "repeated": "repeated",
+    "withdrawn": "withdrawn",
+}
+"""The counts of a kill and the heads of their columns."""
 _AWAY_S = 1.0
 _LIMIT_S = 45.0
 
@@ -22,8 +31,8 @@ Node server or Temporal's server; it is restarted on its data {away:g} s later. 
 was silent for more than {still:g} s; the time is from the kill until the reader has the first token that was produced
 after it. *Complete* are streams whose reader ended with all tokens of one answer. *Lost* are tokens that a reader
 had, or whose write was acknowledged, and that are missing when the stream is read again from the beginning;
-*duplicated* are tokens that are then found twice. *Withdrawn* are tokens that readers had received and were then told
-to drop, because another attempt started the answer over."""
+*duplicated* are tokens that are then found twice. *Repeated* are tokens that a reader received twice. *Withdrawn* are
+tokens that readers had received and were then told to drop, because another attempt started the answer over."""
 _APPLICATION = """\
 If the streams of a killed writer never resumed, the system has no failover: the application must notice the death and
 continue. Readers waited {unattended:g} s. While a server is down, Weft's router and Temporal's SDK retry by
@@ -43,6 +52,7 @@ class Kill:
     """Streams that never resumed."""
     complete: int
     withdrawn: int
+    repeated: int
     lost: int = 0
     duplicated: int = 0
 
@@ -55,7 +65,8 @@ class Kill:
             resumed_s=[wait for wait in waits if wait is not None and wait > INTERRUPTED_S],
             silent=sum(wait is None for wait in waits),
             complete=sum(stream.kept == tokens and not stream.wrong for stream in streams),
-            withdrawn=sum(len(stream.produced_us) - stream.kept for stream in streams),
+            withdrawn=sum(len(set(stream.produced_us)) - stream.kept for stream in streams),
+            repeated=sum(len(stream.produced_us) - len(set(stream.produced_us)) for stream in streams),
         )
 
 
@@ -108,18 +119,7 @@ class Kills:
         about = _ABOUT.format(
             streams=self.streams, seconds=self.seconds, kill_after=self.kill_after_s, away=_AWAY_S, still=INTERRUPTED_S
         )
-        head = (
-            "killed",
-            "",
-            "interrupted",
-            "p50, s",
-            "max, s",
-            "never resumed",
-            "complete",
-            "lost",
-            "duplicated",
-            "withdrawn",
-        )
+        head = ("killed", "", "interrupted", "p50, s", "max, s", *_COUNTS.values())
         rows = [_row(key, kills) for key, kills in sorted(self.found.items(), key=lambda item: item[0][0] != "worker")]
         return [
             "## Recovery",
@@ -155,7 +155,5 @@ def _row(key: tuple[str, str], kills: Sequence[Kill]) -> tuple[str, ...]:
     resumed = [wait for kill in kills for wait in kill.resumed_s]
     streams = sum(kill.streams for kill in kills)
     times = (f"{quantile(resumed, 0.5):.2f}", f"{max(resumed):.2f}") if resumed else ("", "")
-    counts = (
-        sum(getattr(kill, name) for kill in kills) for name in ("silent", "complete", "lost", "duplicated", "withdrawn")
-    )
+    counts = (sum(getattr(kill, name) for kill in kills) for name in _COUNTS)
     return (what, system, f"{len(resumed)} of {streams}", *times, *map(str, counts))

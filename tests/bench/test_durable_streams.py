@@ -41,6 +41,12 @@ def test_tokens_of_an_attempt_that_was_started_over_are_withdrawn() -> None:
     assert (kill.withdrawn, kill.complete, kill.resumed_s) == (1, 1, [2.5])
 
 
+def test_a_token_that_a_reader_received_twice_is_repeated_and_not_withdrawn() -> None:
+    resumed = received((1.0, 1.1), (1.0, 4.5), (4.25, 4.5), kept=2)
+    kill = Kill.of([resumed], tokens=2, at_us=2 * SECOND)
+    assert (kill.repeated, kill.withdrawn, kill.complete) == (1, 0, 1)
+
+
 def test_a_stream_that_ended_with_an_error_is_not_complete() -> None:
     assert Kill.of([received((1.0, 1.1), wrong="no done")], tokens=1, at_us=2 * SECOND).complete == 0
 

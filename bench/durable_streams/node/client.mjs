@@ -97,6 +97,7 @@ async function* read({ streams, tokens, limit_s }) {
 
 // The client reconnects by itself. If it gives up, the stream is opened again from the last offset.
 async function follow(name, tokens, received, over) {
+  const seen = new Set()
   let offset = "-1"
   while (received.kept < tokens && !over.aborted) {
     const done = new AbortController()
@@ -108,7 +109,8 @@ async function follow(name, tokens, received, over) {
         for (const { produced } of batch.items) {
           received.produced_us.push(produced)
           received.received_us.push(now)
-          received.kept += 1
+          seen.add(produced)
+          received.kept = seen.size
         }
         offset = batch.offset
         if (received.kept >= tokens) done.abort()
