@@ -44,11 +44,12 @@ async def measure(*, quick: bool) -> list[str]:
     async with environment(EnvironmentSpec({})) as env, env.clients(_CONNECTIONS) as clients:
         await env.stop_workers()
         jobs = [await client.submit("default") for client in clients for _ in range(streams // _CONNECTIONS)]
-        found = await _wait(Meter(env.pids), clients, jobs, settle_s)
+        found = await measure_waiting(Meter(env.pids), clients, jobs, settle_s)
     return ["## Idle streams", "", *paragraph(ABOUT), *_lines(found)]
 
 
-async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
+async def measure_waiting(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
+    """Opens a stream on each job in equal steps, reads memory and CPU while they wait, and closes them."""
     resident = [meter.resident_mib()]
     streams: list[Events] = []
     for n in range(_STEPS):
