@@ -45,14 +45,15 @@ async def measure(*, quick: bool) -> list[str]:
     async with environment(EnvironmentSpec({})) as env, env.clients(_CONNECTIONS) as clients:
         await env.stop_workers()
         jobs = [await client.submit("default") for client in clients for _ in range(streams // _CONNECTIONS)]
-        found = await _wait(Meter(env.pids), clients, jobs, settle_s)
+        found = await measure_waiting(Meter(env.pids), clients, jobs, settle_s)
         async with env.passthrough_clients(_CONNECTIONS) as bare_clients:
-            bare = await _wait(Meter(env.others), bare_clients, jobs, settle_s)
+            bare = await measure_waiting(Meter(env.others), bare_clients, jobs, settle_s)
     rows = [*(_row(found, name) for name in ("gateway", "nats", "client")), _row(bare, "pass-through")]
     return ["## Idle streams", "", *paragraph(ABOUT), *table(_head(streams), rows)]
 
 
-async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
+async def measure_waiting(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
+    """Opens a stream on each job in equal steps, reads memory and CPU while they wait, and closes them."""
     resident = [meter.resident_mib()]
     streams: list[Events] = []
     for n in range(_STEPS):
