@@ -2,10 +2,11 @@
 
 import resource
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from bench.harness.processes import HostLoad, Meter
+from bench.report.document import Section
 from bench.report.markdown import paragraph
 
 MOST_PERCENT = 3.0
@@ -25,14 +26,12 @@ class Quietest(Generic[_Result]):
     tries: int
 
 
-async def undisturbed(
-    measure: Callable[[], Awaitable[list[str]]], tries: int, others: Watch | None = None
-) -> list[str]:
-    """Returns the lines of the least disturbed of up to `tries` measurements, and one more that says how it was."""
+async def undisturbed(measure: Callable[[], Awaitable[Section]], tries: int, others: Watch | None = None) -> Section:
+    """Returns the least disturbed of up to `tries` measurements, with a line more that says how disturbed it was."""
     found = await least_disturbed(measure, tries, others or _others)
     of_several = f": the least of {found.tries} tries" if found.tries > 1 else ""
     took = f"Others took {found.percent:.1f} % of the machine's CPU time meanwhile{of_several}."
-    return [*found.result, *paragraph(took)]
+    return replace(found.result, lines=[*found.result.lines, *paragraph(took)])
 
 
 async def least_disturbed(measure: Callable[[], Awaitable[_Result]], tries: int, others: Watch) -> Quietest[_Result]:
