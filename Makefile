@@ -112,7 +112,7 @@ fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers, homonyms, twins
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py bench/__main__.py bench/harness bench/report bench/sections bench/durable_streams
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py bench/__main__.py bench/harness bench/profile bench/report bench/sections bench/durable_streams
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code

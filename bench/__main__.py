@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 from bench.harness.undisturbed import undisturbed
-from bench.report.document import render
+from bench.report.document import Section, render
 from bench.sections import SECTIONS
 
 from weft_kit.file_limit import raise_file_limit
@@ -16,13 +16,13 @@ _TRIES = 3
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
-async def main(names: list[str], *, quick: bool) -> list[list[str]]:
+async def main(names: list[str], *, quick: bool) -> list[Section]:
     """Takes the measurements one after another, and prints each as soon as it is done; disturbed ones are repeated."""
     sections = []
     for name in names:
         began = time.perf_counter()
         sections.append(await undisturbed(partial(SECTIONS[name], quick=quick), tries=1 if quick else _TRIES))
-        print("\n".join(sections[-1]))
+        print("\n".join(sections[-1].lines))
         print(f"({name} took {time.perf_counter() - began:.0f} s)\n", flush=True)
     return sections
 

@@ -28,7 +28,7 @@ from bench.durable_streams.systems.valkey import ValkeyFanOut
 from bench.durable_streams.systems.weft import Weft
 from bench.durable_streams.workload import tokens_in
 from bench.harness.undisturbed import undisturbed
-from bench.report.document import machine
+from bench.report.document import Section, machine
 from bench.report.markdown import paragraph
 
 from weft_kit.file_limit import raise_file_limit
@@ -93,14 +93,14 @@ def turns(systems: Sequence[System], rounds: int) -> list[Sequence[System]]:
     return [[*systems[n % len(systems) :], *systems[: n % len(systems)]] for n in range(rounds)]
 
 
-async def measure_streams(systems: Sequence[System], size: Size) -> list[str]:
+async def measure_streams(systems: Sequence[System], size: Size) -> Section:
     """Measures delivery and catch-up; the systems take turns and never run at the same time."""
     deliveries, catch_ups = Deliveries(size.seconds), CatchUps(size.backlog)
     for number, order in enumerate(turns(systems, size.rounds)):
         for system in order:
             await _take_turn(system, size, deliveries, catch_ups)
             _note(f"round {number + 1}: {system.name}")
-    return [*deliveries.lines(systems[0].name), *catch_ups.lines()]
+    return Section([*deliveries.lines(systems[0].name), *catch_ups.lines()])
 
 
 async def _take_turn(system: System, size: Size, deliveries: Deliveries, catch_ups: CatchUps) -> None:
@@ -121,7 +121,7 @@ async def _started(system: System, seconds: Sequence[float], workers: int = 1) -
             yield running
 
 
-async def measure_recovery(systems: Sequence[System], size: Size) -> list[str]:
+async def measure_recovery(systems: Sequence[System], size: Size) -> Section:
     """Measures kills of the server, then of a worker, in each persistent system."""
     kills = Kills(size.kill_streams, size.kill_seconds, size.kill_after_s, size.unattended_s)
     for number, order in enumerate(turns([each for each in systems if each.persistent], size.kills)):
@@ -130,16 +130,14 @@ async def measure_recovery(systems: Sequence[System], size: Size) -> list[str]:
                 await kills.server(system, running, "server")
                 await kills.worker(system, running, "worker")
             _note(f"kills {number + 1}: {system.name}")
-    return kills.lines()
+    return Section(kills.lines())
 
 
 async def main(systems: Sequence[System], size: Size, tries: int) -> list[str]:
-    """Returns the sections of the report; a disturbed one is measured again."""
-    lines = []
-    for measure in (measure_streams, measure_recovery):
-        lines += await undisturbed(partial(measure, systems, size), tries=tries)
-        lines.append("")
-    return lines
+    """Returns the lines of both sections; a disturbed one is measured again."""
+    measures = (partial(measure, systems, size) for measure in (measure_streams, measure_recovery))
+    sections = [await undisturbed(measure, tries=tries) for measure in measures]
+    return [line for section in sections for line in section.lines]
 
 
 def report(systems: Sequence[System], lines: Sequence[str], command: str) -> str:

@@ -27,8 +27,13 @@ class GatewayClient:
     """The calls that the benchmark makes. Streams raise AioRpcError."""
 
     def __init__(self, channel: grpc.aio.Channel, api_key: str) -> None:
+        self._channel = channel
         self._stub = rpc.GatewayServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {api_key}"),)
+
+    def with_key(self, api_key: str) -> "GatewayClient":
+        """Returns a client with another API key over the same connection."""
+        return GatewayClient(self._channel, api_key)
 
     def generate(self, model: str) -> Events:
         """Creates a job and streams it; leaving the stream cancels the job."""

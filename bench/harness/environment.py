@@ -51,10 +51,13 @@ class EnvironmentSpec:
     """How an environment differs from the usual one.
 
     `scripts` maps further models to the mock's script for each (see weft_mock.script); `settings` are for services.
+    Several `nats` form a cluster, and each keeps a copy of the log.
     """
 
     scripts: Mapping[str, str]
     routers: int = 1
+    gateways: int = 1
+    nats: int = 1
     settings: Mapping[str, Mapping[str, str]] | None = None
 
 
@@ -68,6 +71,7 @@ class Environment:
     passthrough: str
     mesh: RunningMesh
     others: Mapping[str, int]
+    nats: int = 1
 
     @property
     def pids(self) -> dict[str, int]:
@@ -85,7 +89,7 @@ class Environment:
 
     @property
     def log(self) -> LogConfig:
-        return LogConfig().of_mesh(self.mesh.record.mesh_id)
+        return LogConfig(replicas=self.nats).of_mesh(self.mesh.record.mesh_id)
 
     @asynccontextmanager
     async def clients(self, connections: int) -> AsyncIterator[list[GatewayClient]]:
@@ -139,7 +143,7 @@ async def environment(spec: EnvironmentSpec) -> AsyncIterator[Environment]:
                 async with KeyClient(record.endpoint, record.operator_token) as keys:
                     created = await keys.create(TENANT, "bench", calls_per_minute=_CALLS_PER_MINUTE)
                 bare_address = f"127.0.0.1:{bare.port}"
-                yield Environment(record.endpoint, created.secret, mock_url, bare_address, running, others)
+                yield Environment(record.endpoint, created.secret, mock_url, bare_address, running, others, spec.nats)
         finally:
             bare.child.stop()
             mock.child.stop()
@@ -160,8 +164,9 @@ def _launch(root: Path, spec: EnvironmentSpec, mock_url: str) -> Launch:
         Ports.counted_from(0),
         catalog,
         engine="echo",
-        replicas={"router": spec.routers},
+        replicas={"router": spec.routers, "gateway": spec.gateways, "nats": spec.nats},
         settings={"router": {"slots": str(_SLOTS)}, **(spec.settings or {})},
+        log=LogConfig(replicas=spec.nats) if spec.nats > 1 else None,
     )
 
 

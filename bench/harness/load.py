@@ -58,16 +58,17 @@ async def weft_call(endpoint: str, api_key: str) -> AsyncIterator[Call]:
     async with connected(endpoint, api_key) as client:
 
         async def call() -> Outcome:
-            return await _streamed(client)
+            return await streamed_job(client, "default")
 
         yield call
 
 
-async def _streamed(client: GatewayClient) -> Outcome:
+async def streamed_job(client: GatewayClient, model: str) -> Outcome:
+    """Makes one streamed job, and judges what came of it."""
     began = time.perf_counter()
     first, text, done = 0.0, [], None
     try:
-        async for event in client.generate("default"):
+        async for event in client.generate(model):
             if event.HasField("delta"):
                 first = first or time.perf_counter() - began
                 text.append(event.delta.text)

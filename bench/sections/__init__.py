@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Mapping
 from typing import Final, Protocol
 
+from bench.report.document import Section
 from bench.sections import cost, delay, idle, recovery, retained, routing, throughput
 
 
 class Measure(Protocol):
-    """Measures, and returns the section's lines of Markdown."""
+    """Measures, and returns what the report says of it."""
 
-    def __call__(self, *, quick: bool) -> Awaitable[list[str]]: ...
+    def __call__(self, *, quick: bool) -> Awaitable[Section]: ...
 
 
 SECTIONS: Final[Mapping[str, Measure]] = {

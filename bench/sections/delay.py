@@ -9,6 +9,7 @@ import aiohttp
 from bench.harness.client import GatewayClient
 from bench.harness.environment import Environment, EnvironmentSpec, environment
 from bench.harness.load import direct_chunks
+from bench.report.document import Aim, Section
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples, quantile
 
@@ -17,6 +18,7 @@ from weft_kit.joblog import LogConfig
 _STAMP = re.compile(rb'"content":"(\d+)')
 
 _CONNECTIONS = 8
+_P50_MS, _P99_MS = 1, 3
 
 ABOUT = f"""\
 Each token of the mock is the time at which it was sent; the reader, on the same machine and clock, subtracts. The
@@ -54,10 +56,11 @@ class Delays:
         return quantile(self.ms, 0.5), quantile(self.ms, 0.99), max(self.ms)
 
 
-async def measure(*, quick: bool) -> list[str]:
+async def measure(*, quick: bool) -> Section:
     seconds, rounds = (1.5, 1) if quick else (6, 3)
     scripts = {rate.alias: rate.script(seconds) for rate in _RATES}
     rows: list[tuple[str, ...]] = []
+    delays: dict[Rate, list[Delays]] = {}
     async with environment(EnvironmentSpec(scripts)) as env:
         await _through(env, _RATES[0])  # everything warm
         for rate in _RATES:
@@ -66,8 +69,11 @@ async def measure(*, quick: bool) -> list[str]:
                 through.append(await _through(env, rate))
                 without.append(await _without(env, rate, seconds))
             rows += [_row(rate, "Weft", through), _row(rate, "the mock itself", without)]
+            delays[rate] = through
     head = ("streams x tokens/s", "", "tokens", "p50, ms", "p99, ms", "worst, ms")
-    return ["## Delay of a token", "", *paragraph(ABOUT), *table(head, rows, words=2)]
+    return Section(
+        ["## Delay of a token", "", *paragraph(ABOUT), *table(head, rows, words=2)], [_aim(_RATES[0], delays)]
+    )
 
 
 async def _through(env: Environment, rate: Rate) -> Delays:
@@ -99,6 +105,12 @@ async def _without(env: Environment, rate: Rate, seconds: float) -> Delays:
         for n in range(rate.streams):
             group.create_task(listen(session, n / rate.streams))
     return Delays(found)
+
+
+def _aim(rate: Rate, delays: dict[Rate, list[Delays]]) -> Aim:
+    p50, p99, _ = (Samples.of(values) for values in zip(*(each.row() for each in delays[rate]), strict=True))
+    wanted = f"a token at {rate.per_second}/s a stream, provider to reader: at most {_P50_MS:g} ms, {_P99_MS:g} at p99"
+    return Aim(wanted, f"{p50:.1f}, {p99:.1f} at p99", p50.median <= _P50_MS and p99.median <= _P99_MS)
 
 
 def _row(rate: Rate, what: str, rounds: list[Delays]) -> tuple[str, ...]:

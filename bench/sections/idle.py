@@ -8,6 +8,7 @@ from itertools import pairwise
 from bench.harness.client import Events, GatewayClient
 from bench.harness.environment import EnvironmentSpec, environment
 from bench.harness.processes import Meter
+from bench.report.document import Aim, Section
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples
 
@@ -15,6 +16,7 @@ from weft_kit.joblog import LogConfig
 
 _CONNECTIONS = 20
 _STEPS = 4
+_MOST_KIB = 15
 _CHECK_S = LogConfig().idle_check_s
 
 ABOUT = f"""\
@@ -40,19 +42,20 @@ class Waiting:
         return Samples.of(1024 * (b - a) * _STEPS / self.streams for a, b in pairwise(mib[1:]))
 
 
-async def measure(*, quick: bool) -> list[str]:
+async def measure(*, quick: bool) -> Section:
     streams, settle_s = (400, 1.0) if quick else (2000, _CHECK_S + 2)
     async with environment(EnvironmentSpec({})) as env, env.clients(_CONNECTIONS) as clients:
         await env.stop_workers()
         jobs = [await client.submit("default") for client in clients for _ in range(streams // _CONNECTIONS)]
-        found = await _wait(Meter(env.pids), clients, jobs, settle_s)
+        found = await measure_waiting(Meter(env.pids), clients, jobs, settle_s)
         async with env.passthrough_clients(_CONNECTIONS) as bare_clients:
-            bare = await _wait(Meter(env.others), bare_clients, jobs, settle_s)
+            bare = await measure_waiting(Meter(env.others), bare_clients, jobs, settle_s)
     rows = [*(_row(found, name) for name in ("gateway", "nats", "client")), _row(bare, "pass-through")]
-    return ["## Idle streams", "", *paragraph(ABOUT), *table(_head(streams), rows)]
+    return Section(["## Idle streams", "", *paragraph(ABOUT), *table(_head(streams), rows)], [_aim(found, bare)])
 
 
-async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
+async def measure_waiting(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str], settle_s: float) -> Waiting:
+    """Opens a stream on each job in equal steps, reads memory and CPU while they wait, and closes them."""
     resident = [meter.resident_mib()]
     streams: list[Events] = []
     for n in range(_STEPS):
@@ -67,6 +70,12 @@ async def _wait(meter: Meter, clients: Sequence[GatewayClient], jobs: list[str],
     await asyncio.gather(*(stream.aclose() for stream in streams))
     await asyncio.sleep(settle_s)
     return Waiting(len(jobs), resident, meter.resident_mib(), cores)
+
+
+def _aim(found: Waiting, bare: Waiting) -> Aim:
+    gateway, grpc = found.kib_a_stream("gateway"), bare.kib_a_stream("pass-through")
+    wanted = f"an open idle stream in the gateway: at most {_MOST_KIB} KiB"
+    return Aim(wanted, f"{gateway:.0f}; bare gRPC {grpc.median:.0f}", gateway.median <= _MOST_KIB)
 
 
 def _head(streams: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from bench.harness.client import GatewayClient, connected
 from bench.harness.environment import Environment, EnvironmentSpec, environment
 from bench.harness.finished_jobs import finish_jobs
 from bench.harness.processes import Meter
+from bench.report.document import Section
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples, quantile
 from nats.js import JetStreamContext
@@ -52,7 +53,7 @@ class Log:
     seconds: float
 
 
-async def measure(*, quick: bool) -> list[str]:
+async def measure(*, quick: bool) -> Section:
     jobs, rounds, calls = (10_000, 2, 25) if quick else (100_000, 5, 200)
     async with AsyncExitStack() as stack:
         meshes = [await stack.enter_async_context(environment(_SPEC)) for _ in range(2)]
@@ -60,7 +61,9 @@ async def measure(*, quick: bool) -> list[str]:
         before = await _rounds(clients, rounds, calls)
         log = await _fill(meshes[1], jobs)
         after = await _rounds(clients, rounds, calls)
-    return ["## A log full of finished jobs", "", *paragraph(ABOUT.format(jobs=jobs)), *_lines(before, after, log)]
+    return Section(
+        ["## A log full of finished jobs", "", *paragraph(ABOUT.format(jobs=jobs)), *_lines(before, after, log)]
+    )
 
 
 async def _rounds(clients: Sequence[GatewayClient], rounds: int, calls: int) -> list[Round]:

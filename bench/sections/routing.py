@@ -15,6 +15,7 @@ import httpx
 import psutil
 import structlog
 from bench.harness.router_environment import ObservedJob, RouterEnvironment, observed_log, router_environment
+from bench.report.document import Section
 from bench.report.markdown import paragraph, table
 from bench.report.samples import quantile
 
@@ -38,18 +39,20 @@ meanwhile its calls go to a second one. CPU: jobs of 32 tokens, four at a time, 
 another in a bare loop of httpx."""
 
 
-async def measure(*, quick: bool) -> list[str]:
+async def measure(*, quick: bool) -> Section:
     # The router in this process would write a line per job.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     jobs, calls = (300, 200) if quick else (2000, 1000)
-    return [
-        "## Routing",
-        "",
-        *paragraph(ABOUT),
-        *await _hedging(jobs),
-        *await _death(),
-        *await _cpu(calls),
-    ]
+    return Section(
+        [
+            "## Routing",
+            "",
+            *paragraph(ABOUT),
+            *await _hedging(jobs),
+            *await _death(),
+            *await _cpu(calls),
+        ]
+    )
 
 
 def catalog(first: str, second: str, settings: str = "") -> str:

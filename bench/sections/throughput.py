@@ -10,6 +10,7 @@ import grpc.aio
 from bench.harness.client import GatewayClient
 from bench.harness.environment import Environment, EnvironmentSpec, environment
 from bench.harness.processes import Meter
+from bench.report.document import Section
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples
 
@@ -69,7 +70,7 @@ class Load:
         return f"{self.streams * _RATE:,}" if self.model == "paced" else ""
 
 
-async def measure(*, quick: bool) -> list[str]:
+async def measure(*, quick: bool) -> Section:
     seconds, rounds = (1, 1) if quick else (5, 3)
     loads = [Load(model, streams) for model in ("burst", "paced") for streams in (1, 64, 512)]
     found: dict[Load, list[Window]] = {load: [] for load in loads}
@@ -81,7 +82,7 @@ async def measure(*, quick: bool) -> list[str]:
                 look = _burst if load.model == "burst" else _paced
                 found[load].append(await look(env, clients, load, seconds))
                 await env.wait_until_idle()
-    return ["## Tokens a second through the log", "", *paragraph(ABOUT), *_lines(found)]
+    return Section(["## Tokens a second through the log", "", *paragraph(ABOUT), *_lines(found)])
 
 
 async def _burst(env: Environment, clients: Sequence[GatewayClient], load: Load, seconds: float) -> Window:

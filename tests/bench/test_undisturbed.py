@@ -1,23 +1,24 @@
 """A section that others disturbed is measured again, and the report says what they took."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.harness.undisturbed import undisturbed
+from bench.report.document import Section
 
 
-async def measured(percents: list[float], tries: int = 3) -> tuple[list[str], int]:
+async def measured(percents: list[float], tries: int = 3) -> tuple[Sequence[str], int]:
     """Returns the report of measurements beside which others took so much, and how many were made."""
     made = 0
 
-    async def measure() -> list[str]:
+    async def measure() -> Section:
         nonlocal made
         made += 1
-        return [f"run {made}"]
+        return Section([f"run {made}"])
 
     def others() -> Callable[[], float]:
         return lambda: percents[made - 1]
 
-    return await undisturbed(measure, tries, others), made
+    return (await undisturbed(measure, tries, others)).lines, made
 
 
 async def test_a_quiet_measurement_stands() -> None:

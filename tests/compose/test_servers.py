@@ -17,6 +17,7 @@ import redis
 
 from weft_compose.errors import PartFailed
 from weft_compose.servers import EmbeddedServer, NatsServer, PostgresServer, ValkeyServer, serving
+from weft_kit.joblog import JobLog, LogConfig, connect
 
 
 async def test_nats_has_jetstream_and_takes_large_messages(nats_url: str):
@@ -27,6 +28,18 @@ async def test_nats_has_jetstream_and_takes_large_messages(nats_url: str):
         assert client.max_payload == 8 << 20
     finally:
         await client.close()
+
+
+async def test_nats_has_room_for_more_than_a_thousand_lanes(nats_url: str):
+    async with connect(nats_url, "test") as client:
+        log = JobLog(client, LogConfig(stream="MANY", prefix="many", live_prefix="many-live"))
+        await log.ensure()
+        try:
+            for number in range(1_001):
+                await log.lanes.open(f"n{number:08d}", 10)
+            assert len(await log.lanes.names()) == 1_001
+        finally:
+            await client.jetstream().delete_stream("MANY")
 
 
 def test_valkey_searches_vectors(redis_url: str):

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from bench.harness.load import Call, Run, open_loop
 from bench.harness.processes import HostLoad, Meter
+from bench.report.document import Aim
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples
-from bench.sections.cost.saturation import busy_processes, cpu_cells, cpu_ms_a_job
+from bench.sections.cost.saturation import busy_processes, cpu_cells, cpu_ms_a_job, gateway_and_router
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Overhead:
             f"{self.calls} calls, {self.errors} errors; Weft and the mock took turns.",
             "",
         ]
+
+    def aim(self, most_ms: float) -> Aim:
+        """Returns the aim for what is added to the first token at the median."""
+        wanted = f"first token with one call in flight: at most {most_ms:g} ms added at p50"
+        return Aim(wanted, f"{self.added_p50_ms:.1f}", self.added_p50_ms.median <= most_ms)
 
 
 async def measure_overhead(weft: Call, direct: Call, calls: int, rounds: int) -> Overhead:
@@ -90,14 +96,25 @@ class Arrivals:
             *table(("CPU ms a job", *names, "gateway + router"), [("", *cpu_cells(cpu_ms, names))]),
         ]
 
+    def aim_of_cpu(self, most_ms: float) -> Aim:
+        """Returns the aim for the CPU of gateway and router."""
+        reached_ms = gateway_and_router(cpu_ms_a_job(self.through, self.cpu_s))
+        wanted = f"gateway + router at {self.per_minute:,} a minute: at most {most_ms:g} ms of CPU a job"
+        return Aim(wanted, f"{reached_ms:.1f}", reached_ms <= most_ms)
+
+    def aim_of_p99(self, most_ms: float) -> Aim:
+        """Returns the aim for what is added to the first token at p99, without an error."""
+        reached_ms, errors = self._added_ms(0.99), len(self.through.errors)
+        wanted = f"{self.per_minute:,} a minute, for a minute: no errors, at most {most_ms:g} ms added at p99"
+        return Aim(wanted, f"{errors:,} errors, {reached_ms:.0f} ms", not errors and reached_ms <= most_ms)
+
     def _figures(self) -> tuple[str, ...]:
-        first, added, worst = (
-            self.through.first_token_ms(0.5),
-            self.through.first_token_ms(0.5) - self.without.first_token_ms(0.5),
-            self.through.first_token_ms(0.99) - self.without.first_token_ms(0.99),
-        )
+        added = (f"{self._added_ms(share):.1f}" for share in (0.5, 0.99))
         calls, errors = len(self.through.outcomes), len(self.through.errors)
-        return (str(calls), str(errors), f"{first:.1f}", f"{added:.1f}", f"{worst:.1f}")
+        return (str(calls), str(errors), f"{self.through.first_token_ms(0.5):.1f}", *added)
+
+    def _added_ms(self, share: float) -> float:
+        return self.through.first_token_ms(share) - self.without.first_token_ms(share)
 
 
 async def measure_arrivals(meter: Meter, weft: Call, direct: Call, per_minute: int, seconds: float) -> Arrivals:

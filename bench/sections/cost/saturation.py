@@ -5,8 +5,13 @@ from dataclasses import dataclass
 
 from bench.harness.load import Call, Run, closed_loop
 from bench.harness.processes import Meter
+from bench.report.document import Aim
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples
+
+MOST_PRICE = 2.5
+LEAST_PER_SECOND = 800
+MOST_NATS_MS = 0.25
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class Saturation:
         pairs = sorted(zip(self.weft, self.bare, strict=True), key=lambda pair: pair[0].per_second)
         return pairs[len(pairs) // 2]
 
+    @property
+    def price(self) -> float:
+        """The CPU of gateway and router for a job, in that of the pass-through."""
+        weft, bare = self.typical
+        return gateway_and_router(weft.cpu_ms) / bare.cpu_ms["pass-through"]
+
     def speeds(self) -> list[tuple[str, ...]]:
         """Returns the rows of the table of speeds."""
         return [
@@ -48,12 +59,11 @@ class Saturation:
     def cpu(self, names: list[str]) -> tuple[str, ...]:
         """Returns the row of the table of CPU."""
         weft, bare = self.typical
-        price = gateway_and_router(weft.cpu_ms) / bare.cpu_ms["pass-through"]
         return (
             str(self.in_flight),
             *cpu_cells(weft.cpu_ms, names),
             f"{bare.cpu_ms['pass-through']:.2f}",
-            f"{price:.1f}",
+            f"{self.price:.1f}",
         )
 
 
@@ -75,6 +85,32 @@ def saturation_lines(runs: list[Saturation]) -> list[str]:
         *paragraph(
             "The pass-through is a bare Python gRPC server that streams the mock's answer: no log, no keys, "
             "no limits, no record."
+        ),
+    ]
+
+
+def saturation_aims(runs: list[Saturation]) -> list[Aim]:
+    """Returns the aims for the CPU of a job and for the streams a second."""
+    loads = " and ".join(str(run.in_flight) for run in runs)
+    prices = " and ".join(f"{run.price:.1f}" for run in runs)
+    most = max(runs, key=lambda run: run.typical[0].per_second)
+    reached = Samples.of(cost.per_second for cost in most.weft)
+    nats_ms = runs[-1].typical[0].cpu_ms["nats"]
+    return [
+        Aim(
+            f"gateway + router, CPU a job, {loads} in flight: at most {MOST_PRICE:g} times the pass-through",
+            prices,
+            all(run.price <= MOST_PRICE for run in runs),
+        ),
+        Aim(
+            f"durable streamed jobs a second: at least {LEAST_PER_SECOND:g}",
+            f"{reached:.0f}",
+            reached.median >= LEAST_PER_SECOND,
+        ),
+        Aim(
+            f"nats-server, CPU a job, {runs[-1].in_flight} in flight: at most {MOST_NATS_MS:g} ms",
+            f"{nats_ms:.2f}",
+            nats_ms <= MOST_NATS_MS,
         ),
     ]
 

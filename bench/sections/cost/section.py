@@ -3,9 +3,10 @@
 from bench.harness.environment import FIRST_TOKEN_MS, TOKENS, EnvironmentSpec, environment
 from bench.harness.load import closed_loop, direct_call, weft_call
 from bench.harness.processes import Meter
+from bench.report.document import Section
 from bench.report.markdown import paragraph, table
 from bench.sections.cost.latency import measure_arrivals, measure_overhead
-from bench.sections.cost.saturation import measure_saturation, saturation_lines
+from bench.sections.cost.saturation import measure_saturation, saturation_aims, saturation_lines
 
 ABOUT = f"""\
 Every job is `Generate` over gRPC: authenticated, rate-limited, validated, committed to the log, run by a worker over
@@ -14,7 +15,7 @@ HTTP, every token committed and fenced, recorded in PostgreSQL. The mock takes {
 retrieval is not either."""
 
 
-async def measure(*, quick: bool) -> list[str]:
+async def measure(*, quick: bool) -> Section:
     seconds, rounds, minute = (1.5, 1, 4) if quick else (10, 3, 60)
     async with (
         environment(EnvironmentSpec({})) as env,
@@ -29,14 +30,24 @@ async def measure(*, quick: bool) -> list[str]:
         full = [await measure_saturation(meter, weft, bare, in_flight, seconds, rounds) for in_flight in (64, 256)]
         held = [await measure_arrivals(meter, weft, direct, rate, minute) for rate in (10_000, 20_000)]
         resident = meter.resident_mib()
-    return [
-        "## What a job costs",
-        "",
-        *paragraph(ABOUT),
-        *alone.lines(),
-        *saturation_lines(full),
-        *(line for arrivals in held for line in arrivals.lines()),
-        "### Resident memory after that",
-        "",
-        *table(("process", "MiB"), [(name, f"{mib:.0f}") for name, mib in resident.items()]),
+    aims = [
+        *saturation_aims(full),
+        alone.aim(3),
+        held[0].aim_of_cpu(3),
+        held[0].aim_of_p99(15),
+        held[1].aim_of_p99(60),
     ]
+    return Section(
+        [
+            "## What a job costs",
+            "",
+            *paragraph(ABOUT),
+            *alone.lines(),
+            *saturation_lines(full),
+            *(line for arrivals in held for line in arrivals.lines()),
+            "### Resident memory after that",
+            "",
+            *table(("process", "MiB"), [(name, f"{mib:.0f}") for name, mib in resident.items()]),
+        ],
+        aims,
+    )

@@ -15,6 +15,8 @@ from weft_compose.wheels import script
 
 # This limits prompt and answer together; the server's default of 1 MB would refuse long contexts.
 _MAX_PAYLOAD_BYTES = 8 << 20
+# Each lane of a tenant is a consumer; the default of nats-server 2.15 would refuse the lane after a thousand.
+_MAX_CONSUMERS = 100_000
 _CONFIGURATION = "nats.conf"
 
 
@@ -38,7 +40,7 @@ class NatsServer(EmbeddedServer):
             "server_name": self.server_name,
             "max_payload": _MAX_PAYLOAD_BYTES,
             "authorization": {"token": self.password},
-            "jetstream": {"store_dir": "."},
+            "jetstream": {"store_dir": ".", "limits": {"default_max_consumers": _MAX_CONSUMERS}},
         }
 
     def files(self) -> dict[str, str]:
