@@ -13,7 +13,7 @@ SEED ?= 1
 CALLS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test coverage wheel image base-image test-vllm chaos fuzz check docs bench eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test coverage wheel image base-image test-vllm chaos fuzz check docs bench bench-streams eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -43,6 +43,10 @@ $(VENV)/dev.stamp: $(REQ)/dev.txt $(VENV)/mesh.stamp
 .venv-vllm/stamp: $(REQ)/vllm.txt $(REQ)/vllm-overrides.txt $(REQ)/models.txt compose/vllm_env.sh pyproject.toml $(UV)
 	@compose/vllm_env.sh $(UV) $(BIN)/python .venv-vllm && touch $@
 
+# What Weft is compared with: Temporal's packages, and those of a Node program.
+.venv-streams/stamp: $(REQ)/streams.txt bench/durable_streams/node/package.json bench/durable_streams/install.sh $(VENV)/dev.stamp
+	@bench/durable_streams/install.sh $(UV) $(BIN)/python .venv-streams && touch $@
+
 setup: $(VENV)/mesh.stamp ## install what the mesh needs
 
 lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
@@ -54,6 +58,7 @@ lock: $(VENV)/dev.stamp ## pin the requirements anew from pyproject.toml
 	$(COMPILE) --group build -c $(REQ)/dev.txt -o $(REQ)/build.txt
 	$(COMPILE) --no-deps $(REQ)/models.in -o $(REQ)/models.txt
 	$(COMPILE) --no-deps $(REQ)/servers.in -o $(REQ)/servers.txt
+	$(COMPILE) $(REQ)/streams.in -o $(REQ)/streams.txt
 
 # --- running --------------------------------------------------------------------------------------------------------
 
@@ -107,7 +112,7 @@ fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers, homonyms, twins
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py bench/__main__.py bench/harness bench/profile bench/report bench/sections
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py bench/__main__.py bench/harness bench/profile bench/report bench/sections bench/durable_streams
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
@@ -122,6 +127,9 @@ docs: $(VENV)/dev.stamp ## write the reference pages in docs/reference
 
 bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
 	@$(BIN)/python -m bench
+
+bench-streams: .venv-streams/stamp ## compare Weft with other durable streams, write bench/STREAMS.md; needs Node and npm (QUICK=1: a small run)
+	@$(BIN)/python -m bench.durable_streams $(if $(QUICK),--quick)
 
 eval-cache: $(VENV)/dev.stamp ## judge the semantic cache on public questions, write bench/CACHE.md (DATA=folder, SETS=folder, READINGS=file)
 	@$(BIN)/python -m bench.cache_quality $(if $(DATA),--data $(DATA)) $(if $(SETS),--sets $(SETS)) $(if $(READINGS),--readings $(READINGS))
@@ -140,4 +148,4 @@ release-contract: $(VENV)/dev.stamp ## remember the contract as it is: from then
 	$(BIN)/buf build --exclude-source-info -o protos/released.binpb
 
 clean: ## forget environments, state and wheels
-	rm -rf $(VENV) .venv-vllm .weft dist
+	rm -rf $(VENV) .venv-vllm .venv-streams bench/durable_streams/node/node_modules .weft dist
