@@ -27,7 +27,7 @@ async def test_a_hang_lasts_until_the_client_gives_up(playing, fault, stream):
         with pytest.raises(httpx.ReadTimeout):
             await client.answer(stream=stream)
         abort = await client.provider.next_abort()
-    assert abort.after_s >= 0.1
+    assert abort.after_s >= 0.08  # the mock counts from when it has read the request
     assert client.provider.stats.aborted == 1
 
 

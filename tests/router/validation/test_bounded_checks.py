@@ -51,6 +51,21 @@ def test_a_way_through_a_schema_that_never_ends_is_a_fault() -> None:
     assert what(form(TREE), "[" * 20 + "]" * 20) is None
 
 
+@pytest.mark.parametrize("depth", range(10))
+def test_it_is_one_wherever_the_stack_ends_and_whoever_watches(depth: int) -> None:
+    """Beside a profiler the last call of all may be one into Rust, which panics at the recursion limit."""
+
+    def judged(deeper: int) -> str | None:
+        return judged(deeper - 1) if deeper else what(form({"$ref": "#"}), "1")
+
+    sys.setprofile(lambda *_: None)
+    try:
+        found = judged(depth)
+    finally:
+        sys.setprofile(None)
+    assert found == "is nested too deep to be read"
+
+
 async def test_a_long_check_leaves_the_loop_to_others() -> None:
     wanted, text = form({"items": CITY}), json.dumps([{"city": "Paris"}] * 20_000)
     checking = asyncio.create_task(find_fault(wanted, text))

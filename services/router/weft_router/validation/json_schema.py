@@ -6,6 +6,7 @@ jsonschema does the work, with costly keywords replaced; each keyword is counted
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from fractions import Fraction
 from functools import lru_cache
@@ -87,7 +88,23 @@ def violations(schema: str, document: Any, limit_s: float) -> Iterator[Validatio
     _budget.set(_Budget(limit_s))
     if (validator := _validator(schema)) is not None:
         _budget.set(_Budget(limit_s))  # the first answer gets as much as the next, for which the schema is cached
-        yield from validator.iter_errors(document)
+        with _panics_told():
+            yield from validator.iter_errors(document)
+
+
+@contextmanager
+def _panics_told() -> Iterator[None]:
+    """Raises RecursionError where the map of schemas, which is written in Rust, panicked.
+
+    It does when the recursion limit is reached while it compares two keys, and what it raises is no Exception: nothing
+    else would stop it before it has stopped the worker.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise RecursionError(str(error)) from error
+        raise
 
 
 @lru_cache(maxsize=128)
@@ -98,7 +115,8 @@ def _validator(schema: str) -> Validator | None:
             validator_for(parsed, default=Draft202012Validator), "patternProperties" in json.dumps(parsed)
         )
         meta_schema = dialect(dialect.META_SCHEMA, registry=_NOTHING_TO_FETCH)
-        is_schema = next(meta_schema.iter_errors(parsed), None) is None
+        with _panics_told():
+            is_schema = next(meta_schema.iter_errors(parsed), None) is None
     except (ValueError, TypeError, RecursionError):
         return None
     return dialect(parsed, registry=_NOTHING_TO_FETCH) if is_schema else None
