@@ -7,7 +7,7 @@ REQ := compose/requirements
 PROTOS := $(shell find protos -name '*.proto' | sort)
 SOURCES := libs services compose tests bench docs
 
-WORKERS ?= 2
+WORKERS ?= 3
 SEEDS ?= 1
 SEED ?= 1
 CALLS ?= 20000
@@ -73,7 +73,7 @@ down: $(VENV)/mesh.stamp ## stop a running mesh from elsewhere
 
 # --- proving --------------------------------------------------------------------------------------------------------
 
-test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=2)
+test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=3)
 	@echo "1 of 2: what measures time, with nothing beside it"
 	@$(BIN)/python -m pytest -m quiet; quiet=$$?; \
 		echo "2 of 2: everything else, in $(WORKERS) processes"; \
@@ -84,7 +84,7 @@ test: $(VENV)/dev.stamp ## run the test suite against real servers (WORKERS=2)
 		fi; \
 		[ $$rest = 0 ] && exit $$quiet
 
-coverage: $(VENV)/dev.stamp ## measure which branches of the product the tests take (WORKERS=2)
+coverage: $(VENV)/dev.stamp ## measure which branches of the product the tests take (WORKERS=3)
 	@$(BIN)/python -m pytest -m "not quiet" -n $(WORKERS) --cov --cov-config=pyproject.toml --cov-report=term
 
 wheel: $(UV) ## build the wheel into dist/, run the demo from it alone, ask a mesh with the client alone
