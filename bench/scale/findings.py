@@ -91,7 +91,7 @@ def _costs(found: Findings, margins: Margins) -> Costs:
 
 def _message_us(margins: Margins, job_ms: Mapping[str, float], further: float) -> dict[str, float]:
     """Returns the CPU of each message that paced jobs have more than those whose tokens come at once."""
-    paced, idle = margins.paced, margins.tenants[-1].idle_cores
+    paced, idle = margins.paced, margins.paced.idle_cores
     jobs, busy = len(paced.run.outcomes), by_kind(paced.cpu_s)
     beyond = {kind: 1000 * (busy[kind] - idle[kind] * paced.run.seconds) / jobs - job_ms[kind] for kind in KINDS}
     return {kind: max(0.0, 1000 * ms / further) for kind, ms in beyond.items()}

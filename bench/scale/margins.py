@@ -51,6 +51,7 @@ class Tenants:
 class Paced:
     """Streams that say tokens at the pace of a model, a message each."""
 
+    idle_cores: Mapping[str, float]
     run: Run
     cpu_s: Mapping[str, float]
     traffic: Traffic
@@ -81,6 +82,8 @@ async def measure_margins(mesh: ScaledMesh, size: RunSize, *, with_streams: bool
     async with mesh.calls() as call:
         await closed_loop(call, 16, 1)
     log = await log_use(mesh)
+    # Before the tenants: their lanes take CPU and move bytes in nats-server all the time.
+    paced = await _measure_paced(mesh, size)
     keys: list[str] = []
     tenants = []
     for count in size.tenants:
@@ -90,7 +93,6 @@ async def measure_margins(mesh: ScaledMesh, size: RunSize, *, with_streams: bool
     await mesh.scale_to(1, 2)
     second = await mesh.idle_cores(size.idle_s)
     await mesh.scale_to(1, 1)
-    paced = await _measure_paced(mesh, size)
     row_bytes = await asyncio.to_thread(_row_bytes, mesh.env)
     streams = await _measure_streams(mesh, size) if with_streams else None
     return Margins(mesh.env.nats, tenants, second, paced, log, row_bytes, streams)
@@ -152,6 +154,7 @@ async def _measure_tenants(mesh: ScaledMesh, keys: Sequence[str], first_s: float
 
 
 async def _measure_paced(mesh: ScaledMesh, size: RunSize) -> Paced:
+    idle = await mesh.idle_cores(size.idle_s)
     meter = mesh.meter()
 
     async def measure() -> tuple[Run, Mapping[str, float], Traffic]:
@@ -163,7 +166,7 @@ async def _measure_paced(mesh: ScaledMesh, size: RunSize) -> Paced:
 
     found = await least_disturbed(measure, size.tries, others_than(mesh.env.pids))
     size.made(found.tries)
-    return Paced(*found.result, found.percent)
+    return Paced(idle, *found.result, found.percent)
 
 
 def _row_bytes(env: Environment) -> float:

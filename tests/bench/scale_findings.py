@@ -66,7 +66,7 @@ def point(nats: int, replicas: int, errors: int = 0, jobs_before: int = 0) -> Po
 
 def margins(nats: int) -> Margins:
     tenants = [_tenants(10, 0.01, 50.0), _tenants(1010, 0.06, 150.0)]
-    paced = Paced(run(100), cpu_s(1, nats, 5.6), Traffic(2_500_000, 5_000_000), 0.5)
+    paced = Paced(tenants[-1].idle_cores, run(100), cpu_s(1, nats, 5.6), Traffic(2_500_000, 5_000_000), 0.5)
     second = tenants[-1].idle_cores | {"router": 0.08}
     log = {"default": LogUse(5.0, 2.0, 1500.0, 250.0), "paced": LogUse(203.0, 200.0, 1500.0, 200.0)}
     resident = [{"gateway": mib, "nats": mib / 4} for mib in (100.0, 104.0, 108.0, 112.0, 116.0)]
