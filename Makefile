@@ -13,7 +13,7 @@ SEED ?= 1
 CALLS ?= 20000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup remake demo up down test coverage wheel image base-image test-vllm chaos fuzz check docs bench bench-streams eval-cache eval-retrieval protos lock release-contract clean
+.PHONY: help setup remake demo up down test coverage wheel image base-image test-vllm chaos fuzz check docs bench bench-streams scale eval-cache eval-retrieval protos lock release-contract clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -112,7 +112,7 @@ fuzz: $(VENV)/dev.stamp ## send 20,000 requests that nobody would send to every 
 check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, leftovers, homonyms, twins
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
-	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py bench/__main__.py bench/harness bench/profile bench/report bench/sections bench/durable_streams
+	$(BIN)/mypy libs/weft_kit libs/weft_client libs/weft_cli libs/weft_mock services/*/weft_* compose/weft_compose docs/generate tests/tree/__main__.py bench/__main__.py bench/harness bench/profile bench/report bench/sections bench/durable_streams bench/scale
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
@@ -122,11 +122,14 @@ check: $(VENV)/dev.stamp ## lint, types, imports, contracts, reference pages, le
 	$(BIN)/python -m docs.generate --check
 	$(BIN)/python -m tests.tree
 
-docs: $(VENV)/dev.stamp ## write the reference pages in docs/reference
+docs: $(VENV)/dev.stamp ## write the reference pages in docs/reference, and the figures in docs/scaling.md
 	@$(BIN)/python -m docs.generate
 
 bench: $(VENV)/dev.stamp ## measure, and write bench/RESULTS.md
 	@$(BIN)/python -m bench
+
+scale: $(VENV)/dev.stamp ## measure more replicas, tenants and copies of the log, write bench/SCALE.md (QUICK=1: two minutes)
+	@$(BIN)/python -m bench.scale $(if $(QUICK),--quick)
 
 bench-streams: .venv-streams/stamp ## compare Weft with other durable streams, write bench/STREAMS.md; needs Node and npm (QUICK=1: a small run)
 	@$(BIN)/python -m bench.durable_streams $(if $(QUICK),--quick)

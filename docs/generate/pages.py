@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.generate import api, cli, errors, metrics, settings, terminal
+from docs.generate import api, cli, errors, metrics, scaling, settings, terminal
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/settings.md": settings.page,
@@ -12,6 +12,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/errors.md": errors.page,
     "reference/cli.md": cli.page,
     "reference/api.md": api.page,
+    "scaling.md": scaling.page,
     "pictures/killed-worker.svg": terminal.picture,
 }
 
