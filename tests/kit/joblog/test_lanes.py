@@ -3,14 +3,18 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.js.api import ConsumerConfig
 from tests.support.waiting import until
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import JobLog, Lease, Leases, connect, lane_of, new_job_id, tenant_tag
+from weft_compose.servers import NatsServer, serving
+from weft_kit.joblog import JobLog, Lease, Leases, LogConfig, connect, lane_of, new_job_id, tenant_tag
 from weft_kit.joblog.lanes import consumer_of
+from weft_kit.rpc.errors import DependencyDown
 
 NORMAL = job_pb2.PRIORITY_NORMAL
 IN_FLIGHT = 256
@@ -215,3 +219,21 @@ async def test_the_log_says_how_full_it_is(joblog: JobLog) -> None:
     before = await joblog.fullness()
     await accept(joblog, "acme", 100)
     assert before < await joblog.fullness() < 0.01
+
+
+class _FewConsumers(NatsServer):
+    """A nats-server that allows a stream two consumers."""
+
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"jetstream": {"store_dir": ".", "limits": {"default_max_consumers": 2}}}
+
+
+async def test_a_lane_beyond_the_servers_limit_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with serving(lambda port: _FewConsumers(tmp_path, port)) as server:
+        async with connect(server.url, "test") as client:
+            log = JobLog(client, LogConfig())
+            await log.ensure()
+            with pytest.raises(DependencyDown, match="raise default_max_consumers in its jetstream limits"):
+                await accept(log, "one")
+                await accept(log, "two")
+                await accept(log, "three")

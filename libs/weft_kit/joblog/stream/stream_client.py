@@ -31,11 +31,16 @@ REFUSED_WAIT_S = 0.05
 RECONNECTED_WAIT_S = 0.05
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 0.4
 INSUFFICIENT_RESOURCES = 10023
+_TOO_MANY_CONSUMERS = 10026
 PAGE = 256
 
 NOT_STORING = (
     "nats-server stores nothing, as when its disk is or was full: free space on it, then restart nats-server,"
     " which does not store again by itself"
+)
+_NO_ROOM_FOR_CONSUMERS = (
+    "nats-server allows the log no further consumer, and each tenant needs one for every priority:"
+    " raise default_max_consumers in its jetstream limits"
 )
 
 _process = os.urandom(6).hex()
@@ -170,7 +175,10 @@ class StreamClient:
     async def ensure_consumer(self, wanted: ConsumerConfig) -> None:
         """Creates a durable consumer or brings it to this configuration; idempotent."""
         what = f"CONSUMER.CREATE.{self.config.stream}.{wanted.name}"
-        await self.api(what, {"stream_name": self.config.stream, "config": wanted.as_dict(), "action": ""})
+        question = {"stream_name": self.config.stream, "config": wanted.as_dict(), "action": ""}
+        answer = await self.api(what, question, expected=(_TOO_MANY_CONSUMERS,))
+        if "error" in answer:
+            raise DependencyDown("nats", _NO_ROOM_FOR_CONSUMERS)
 
     async def probe(self) -> None:
         """Finds out whether the log stores, by a message that no reader sees and that expires a second later."""
