@@ -125,7 +125,7 @@ async def attacking(endpoint: str, key: str) -> AsyncIterator[asyncio.subprocess
     try:
         yield attacker
     finally:
-        await attacker.communicate()  # which closes its input
+        await attacker.communicate(b"")  # which closes its input
     assert attacker.returncode == 0
 
 
