@@ -144,9 +144,11 @@ async def _kill(env: Environment, client: GatewayClient, load: Load, name: str) 
 
 def _aim(kills: dict[Load, list[Kill]]) -> Aim:
     slowest = {load.streams: max(max(kill.to_token) for kill in ones) for load, ones in kills.items()}
-    loads = " and ".join(f"{streams:,}" for streams in slowest)
-    wanted = f"a worker killed with {loads} jobs in flight: each has a token again in {_MOST_S:g} s"
-    reached = " and ".join(f"{seconds:.1f}" for seconds in slowest.values())
+    *first, last = (f"{streams:,}" for streams in slowest)
+    wanted = (
+        f"a worker killed with {', '.join(first)} and {last} jobs in flight: each has a token again in {_MOST_S:g} s"
+    )
+    reached = ", ".join(f"{seconds:.1f}" for seconds in slowest.values())
     return Aim(wanted, f"{reached} s for the slowest", max(slowest.values()) <= _MOST_S)
 
 
