@@ -1,4 +1,4 @@
-"""nats-py's client on a diet: what every job does several times goes without tasks, queues and regular expressions.
+"""nats-py's client at less cost: what every job does several times goes without tasks, queues and regular expressions.
 
 A job is four or more writes, each a request, and a subscription of its own for its reader. As nats-py does them, a
 reply passes a queue and a task before it wakes who waits for it, and so does every message of a subscription.
