@@ -77,7 +77,7 @@ def figures(measured: Measured) -> list[str]:
     return [
         *paragraph(
             f"{quick}Measured by `{measured.command}` on {measured.machine}. Others took at most "
-            f"{measured.others_percent:.0f} % of it, which makes costs higher."
+            f"{measured.others_percent:.0f} % of it; the more, the higher are costs."
         ),
         "### What one more costs",
         "",
