@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from bench.scale.costs import Costs, StreamCost
 
 from weft_kit.joblog import LogConfig
+from weft_router.config import Config
 
 USE = 0.6
 """The share of a core that a replica, or a stream's leader, is planned to use; the rest is for bursts."""
-SLOTS = 256
+SLOTS: int = Config.model_fields["slots"].default
 """Jobs that one router runs at once, unless it is told otherwise."""
 LEAST_REPLICAS = 2
 """So that one may be lost or restarted."""
