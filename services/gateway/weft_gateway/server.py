@@ -56,6 +56,7 @@ from weft_kit.rpc.readiness import Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
 from weft_kit.stores.postgres import Database
+from weft_kit.stores.redis_connection import PackedConnection
 from weft_kit.tasks import background, running
 
 ROLES: Final = ("serve", "recorder", "notifier")
@@ -279,5 +280,9 @@ def _redis(config: Config) -> "redis.asyncio.Redis":
     # which this is the longest.
     limit_s, retry = max(config.redis_limit_s, config.read_limit_s), Retry(NoBackoff(), 0)
     return redis.asyncio.Redis.from_url(
-        config.redis_url, socket_timeout=limit_s, socket_connect_timeout=limit_s, retry=retry
+        config.redis_url,
+        connection_class=PackedConnection,
+        socket_timeout=limit_s,
+        socket_connect_timeout=limit_s,
+        retry=retry,
     )
