@@ -20,6 +20,7 @@ from nats.errors import TimeoutError as NatsTimeout
 
 _CRLF: Final = b"\r\n"
 _NO_RESPONDERS: Final = "503"
+_MOST_UNSENT_BYTES: Final = 64 * 1024
 _NOTHING_WAITS: Final[asyncio.Queue[Msg]] = asyncio.Queue()
 """The queue of every subscription whose messages are delivered as they are read."""
 
@@ -131,14 +132,30 @@ class FrugalClient(Client):
             await self._flush_pending(force_flush=True)
 
     def _enqueue(self, subject: str, reply: str, payload: bytes, headers: dict[str, Any] | None) -> None:
-        """Leaves a message to the flusher, which writes all that is pending at once."""
+        """Writes a message at once if no other request waits for its reply, or else leaves it to the flusher.
+
+        As with Nagle's algorithm (RFC 896), one message alone is not delayed, and many under way are sent together.
+        """
         command = _publish_command(subject, reply, payload, headers)
         self.stats["out_msgs"] += 1
         self.stats["out_bytes"] += len(payload)
+        if len(self._replies) <= 1 and not self._pending and self._writes_at_once(command):
+            return
         self._pending.append(command)
         self._pending_data_size += len(command)
         if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    def _writes_at_once(self, command: bytes) -> bool:
+        """Writes to the connection; returns False, without writing, where it may not be there or takes no more now."""
+        writer = getattr(self._transport, "_io_writer", None)  # which a WebSocket has not
+        if writer is None or not self.is_connected or writer.transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
+            return False
+        try:
+            writer.write(command)
+        except RuntimeError:  # so uvloop refuses where the connection has just ended
+            return False
+        return True
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002  # nats-py's signature
         try:

@@ -115,6 +115,27 @@ async def test_headers_arrive_as_they_were_sent(nats_url: str) -> None:
     assert (message.subject, message.reply, message.data) == ("test.headers", "test.reply", b"\r\nx")
 
 
+async def test_messages_keep_their_order_while_the_connection_is_slower_than_their_sender(nats_url: str) -> None:
+    came: list[bytes] = []
+    async with connect(nats_url, "test") as client, connect(nats_url, "test") as other:
+        await other.listen("test.order", lambda message: came.append(message.data[:5]))
+        await other.flush()
+        for n in range(0, 4000, 2):
+            client.post("test.order", b"%05d" % n)
+            await client.publish("test.order", b"%05d" % (n + 1) + bytes(1000))
+        while len(came) < 4000:
+            await client.flush()
+            await other.flush()
+    assert came == [b"%05d" % n for n in range(4000)]
+
+
+async def test_a_message_alone_is_sent_at_once(nats_url: str) -> None:
+    async with connect(nats_url, "test") as client:
+        await client.flush()
+        client.post("test.prompt", b"x")
+        assert not client._pending
+
+
 async def test_one_message_that_cannot_be_taken_in_stops_no_other(nats_url: str) -> None:
     taken: asyncio.Queue[bytes] = asyncio.Queue()
 
