@@ -3,12 +3,14 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
 from bench.harness.client import GatewayClient
 from bench.harness.environment import Environment, EnvironmentSpec, environment
 from bench.harness.load import direct_chunks
+from bench.harness.processes import Meter
 from bench.report.document import Aim, Section
 from bench.report.markdown import paragraph, table
 from bench.report.samples import Samples, quantile
@@ -19,6 +21,7 @@ _STAMP = re.compile(rb'"content":"(\d+)')
 
 _CONNECTIONS = 8
 _P50_MS, _P99_MS = 1, 3
+_ON_THE_WAY = ("mock", "router", "nats", "gateway", "client")
 
 ABOUT = f"""\
 Each token of the mock is the time at which it was sent; the reader, on the same machine and clock, subtracts. The
@@ -26,6 +29,9 @@ streams run at a steady rate, start spread over a second, and use {_CONNECTIONS}
 the same streams read directly from the mock, whose delay is only that of a busy event loop and client. A token waits
 for the end of the flush interval of {1000 * LogConfig().flush_interval_s:.0f} ms if the write before it began within
 it: at 20 tokens/s none has to, at 100 most do, half an interval on average."""
+_COST = """\
+CPU microseconds a token, by process. Those of mock, router, nats-server, gateway and client follow each other on a
+token's way, so their sum is about the least that a token can take, before it waits for a core that another one has."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +67,29 @@ async def measure(*, quick: bool) -> Section:
     scripts = {rate.alias: rate.script(seconds) for rate in _RATES}
     rows: list[tuple[str, ...]] = []
     delays: dict[Rate, list[Delays]] = {}
+    costs: list[tuple[str, ...]] = []
     async with environment(EnvironmentSpec(scripts)) as env:
         await _through(env, _RATES[0])  # everything warm
+        meter = Meter(env.pids)
         for rate in _RATES:
             through, without = [], []
             for _ in range(rounds):
+                meter.restart()
                 through.append(await _through(env, rate))
+                cpu_s = meter.cpu_seconds()
                 without.append(await _without(env, rate, seconds))
             rows += [_row(rate, "Weft", through), _row(rate, "the mock itself", without)]
+            costs.append(_cost(rate, cpu_s, len(through[-1].ms)))
             delays[rate] = through
     head = ("streams x tokens/s", "", "tokens", "p50, ms", "p99, ms", "worst, ms")
-    return Section(
-        ["## Delay of a token", "", *paragraph(ABOUT), *table(head, rows, words=2)], [_aim(_RATES[0], delays)]
-    )
+    lines = [
+        *("## Delay of a token", ""),
+        *paragraph(ABOUT),
+        *table(head, rows, words=2),
+        *paragraph(_COST),
+        *table(("streams x tokens/s", *_ON_THE_WAY, "sum"), costs),
+    ]
+    return Section(lines, [_aim(_RATES[0], delays)])
 
 
 async def _through(env: Environment, rate: Rate) -> Delays:
@@ -107,6 +123,15 @@ async def _without(env: Environment, rate: Rate, seconds: float) -> Delays:
     return Delays(found)
 
 
+def _cost(rate: Rate, cpu_s: Mapping[str, float], tokens: int) -> tuple[str, ...]:
+    spent = [1e6 * cpu_s[name] / tokens for name in _ON_THE_WAY]
+    return (_name(rate), *(f"{each:.0f}" for each in (*spent, sum(spent))))
+
+
+def _name(rate: Rate) -> str:
+    return f"{rate.streams} x {rate.per_second}"
+
+
 def _aim(rate: Rate, delays: dict[Rate, list[Delays]]) -> Aim:
     p50, p99, _ = (Samples.of(values) for values in zip(*(each.row() for each in delays[rate]), strict=True))
     wanted = f"a token at {rate.per_second}/s a stream, provider to reader: at most {_P50_MS:g} ms, {_P99_MS:g} at p99"
@@ -116,4 +141,4 @@ def _aim(rate: Rate, delays: dict[Rate, list[Delays]]) -> Aim:
 def _row(rate: Rate, what: str, rounds: list[Delays]) -> tuple[str, ...]:
     figures = (Samples.of(values) for values in zip(*(each.row() for each in rounds), strict=True))
     tokens = sum(len(each.ms) for each in rounds)
-    return (f"{rate.streams} x {rate.per_second}", what, f"{tokens:,}", *(f"{figure:.1f}" for figure in figures))
+    return (_name(rate), what, f"{tokens:,}", *(f"{figure:.1f}" for figure in figures))

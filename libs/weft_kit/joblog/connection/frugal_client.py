@@ -20,6 +20,7 @@ from nats.errors import TimeoutError as NatsTimeout
 
 _CRLF: Final = b"\r\n"
 _NO_RESPONDERS: Final = "503"
+_MOST_UNSENT_BYTES: Final = 64 * 1024
 _NOTHING_WAITS: Final[asyncio.Queue[Msg]] = asyncio.Queue()
 """The queue of every subscription whose messages are delivered as they are read."""
 
@@ -34,7 +35,7 @@ class FrugalClient(Client):
         super().__init__()
         self._reconnect_hooks: dict[Callable[[], None], None] = {}
         self._ps = _Parser(self)
-        self._replies: dict[str, asyncio.Future[Msg]] = {}
+        self._replies: dict[str, _Reply | _Replies] = {}
         self._reply_prefix = ""
         self._requests = count()
 
@@ -70,22 +71,37 @@ class FrugalClient(Client):
             nats.errors.TimeoutError: no reply came in time.
             nats.errors.NoRespondersError: nobody listens to the subject.
         """
-        if not self._reply_prefix:
-            await self._listen_for_replies()
-        loop = asyncio.get_running_loop()
-        token = str(next(self._requests))
-        reply: asyncio.Future[Msg] = loop.create_future()
-        self._replies[token] = reply
-        timer = loop.call_later(timeout, _give_up, reply)
-        try:
-            await self.publish(subject, payload, self._reply_prefix + token, headers)
-            message = await reply
-        finally:
-            timer.cancel()
-            del self._replies[token]
+        reply = _Reply(timeout)
+        await self._ask(subject, payload, reply, headers)
+        message = reply.message
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
             raise NoRespondersError
         return message
+
+    async def request_many(self, subject: str, payload: bytes, silence_s: float) -> list[Msg]:
+        """Sends a message and returns the replies to it, the last of which is the first that has a status.
+
+        Raises:
+            nats.errors.TimeoutError: none came for `silence_s`.
+        """
+        replies = _Replies(silence_s)
+        await self._ask(subject, payload, replies, None)
+        return replies.messages
+
+    async def _ask(
+        self, subject: str, payload: bytes, reply: "_Reply | _Replies", headers: dict[str, Any] | None
+    ) -> None:
+        """Sends a message, and waits until the reply is whole."""
+        if not self._reply_prefix:
+            await self._listen_for_replies()
+        token = str(next(self._requests))
+        self._replies[token] = reply
+        try:
+            await self.publish(subject, payload, self._reply_prefix + token, headers)
+            await reply.whole
+        finally:
+            reply.timer.cancel()
+            del self._replies[token]
 
     async def _listen_for_replies(self) -> None:
         prefix = self.new_inbox() + "."
@@ -94,8 +110,8 @@ class FrugalClient(Client):
 
     def _take_reply(self, message: Msg) -> None:
         reply = self._replies.get(message.subject.rpartition(".")[2])
-        if reply is not None and not reply.done():
-            reply.set_result(message)
+        if reply is not None:
+            reply.take(message)
 
     def post(self, subject: str, payload: bytes) -> None:
         """Sends a few bytes without waiting. While the connection is away they are kept, as far as there is room.
@@ -131,14 +147,30 @@ class FrugalClient(Client):
             await self._flush_pending(force_flush=True)
 
     def _enqueue(self, subject: str, reply: str, payload: bytes, headers: dict[str, Any] | None) -> None:
-        """Leaves a message to the flusher, which writes all that is pending at once."""
+        """Writes a message at once if no other request waits for its reply, or else leaves it to the flusher.
+
+        As with Nagle's algorithm (RFC 896), one message alone is not delayed, and many under way are sent together.
+        """
         command = _publish_command(subject, reply, payload, headers)
         self.stats["out_msgs"] += 1
         self.stats["out_bytes"] += len(payload)
+        if len(self._replies) <= 1 and not self._pending and self._writes_at_once(command):
+            return
         self._pending.append(command)
         self._pending_data_size += len(command)
         if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
             self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    def _writes_at_once(self, command: bytes) -> bool:
+        """Writes to the connection; returns False, without writing, where it may not be there or takes no more now."""
+        writer = getattr(self._transport, "_io_writer", None)  # which a WebSocket has not
+        if writer is None or not self.is_connected or writer.transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
+            return False
+        try:
+            writer.write(command)
+        except RuntimeError:  # so uvloop refuses where the connection has just ended
+            return False
+        return True
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:  # noqa: FBT001, FBT002  # nats-py's signature
         try:
@@ -157,6 +189,52 @@ class FrugalClient(Client):
             if colon:
                 headers[name] = value.strip()
         return headers
+
+
+class _Reply:
+    """The reply to one request."""
+
+    __slots__ = ("message", "timer", "whole")
+
+    message: Msg
+
+    def __init__(self, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.whole: asyncio.Future[None] = loop.create_future()
+        self.timer = loop.call_later(timeout_s, _give_up, self.whole)
+
+    def take(self, message: Msg) -> None:
+        self.message = message
+        if not self.whole.done():
+            self.whole.set_result(None)
+
+
+class _Replies:
+    """The replies to one request, up to one with a status."""
+
+    __slots__ = ("_loop", "_silence_s", "messages", "timer", "whole")
+
+    def __init__(self, silence_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._silence_s = silence_s
+        self.messages: list[Msg] = []
+        self.whole: asyncio.Future[None] = self._loop.create_future()
+        self.timer = self._loop.call_later(silence_s, _give_up, self.whole)
+
+    def take(self, message: Msg) -> None:
+        if self.whole.done():
+            return
+        self.messages.append(message)
+        if message.headers and "Status" in message.headers:
+            self.whole.set_result(None)
+            return
+        self.timer.cancel()
+        self.timer = self._loop.call_later(self._silence_s, _give_up, self.whole)
+
+
+def _give_up(whole: "asyncio.Future[None]") -> None:
+    if not whole.done():
+        whole.set_exception(NatsTimeout())
 
 
 class _Listener:
@@ -219,8 +297,3 @@ def _publish_command(subject: str, reply: str, payload: bytes, headers: dict[str
     block = f"NATS/1.0\r\n{lines}\r\n".encode()
     size = len(block) + len(payload)
     return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject.encode(), reply.encode(), len(block), size, block, payload)
-
-
-def _give_up(reply: "asyncio.Future[Msg]") -> None:
-    if not reply.done():
-        reply.set_exception(NatsTimeout())

@@ -1,0 +1,108 @@
+"""Calls that arrive at a fixed rate: what Weft adds to their latency, how busy the machine is, and what a job costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+from bench.harness.load import Call, Run, open_loop
+from bench.harness.processes import HostLoad, Meter
+from bench.report.document import Aim
+from bench.report.markdown import paragraph, table
+from bench.sections.cost.saturation import busy_processes, cpu_cells, cpu_ms_a_job, gateway_and_router
+
+_BASELINE_S: Final = 10
+"""How long the mock and the pass-through are called at most."""
+
+_ABOUT: Final = """\
+Added: beside the mock called directly at the same rate. A call that starts late is charged for it. Busy: how much of
+all cores the processes of the section used, load generator and mock included; the closer to 100 %, the longer a job
+waits for a core, first at p99. Others: what the host took away (steal), and what other processes of the machine used.
+The pass-through was called at the same rate: a job costs it more too where each process runs for a moment only, and
+finds its caches cold."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Calls at a fixed rate through Weft, through the pass-through, and to the mock directly."""
+
+    per_minute: int
+    through: Run
+    without: Run
+    cpu_s: Mapping[str, float]
+    bare_ms: float
+    """CPU milliseconds of the pass-through a call."""
+    stolen_percent: float
+    others_percent: float
+
+    @property
+    def cpu_ms(self) -> Mapping[str, float]:
+        """CPU milliseconds a job, by process."""
+        return cpu_ms_a_job(self.through, self.cpu_s)
+
+    def latency(self) -> tuple[str, ...]:
+        """Returns the row of the table of latencies."""
+        added = (f"{self._added_ms(share):.1f}" for share in (0.5, 0.99))
+        busy = 100 * sum(self.cpu_s.values()) / (self.through.seconds * (psutil.cpu_count() or 1))
+        return (
+            f"{self.per_minute:,}",
+            *(str(len(calls)) for calls in (self.through.outcomes, self.through.errors)),
+            f"{self.through.first_token_ms(0.5):.1f}",
+            *added,
+            f"{busy:.0f} %",
+            f"{self.stolen_percent:.1f} + {self.others_percent:.1f} %",
+        )
+
+    def cost(self, names: list[str]) -> tuple[str, ...]:
+        """Returns the row of the table of CPU."""
+        price = gateway_and_router(self.cpu_ms) / self.bare_ms
+        return (f"{self.per_minute:,}", *cpu_cells(self.cpu_ms, names), f"{self.bare_ms:.2f}", f"{price:.1f}")
+
+    def aim_of_cpu(self, most_ms: float) -> Aim:
+        """Returns the aim for the CPU of gateway and router."""
+        reached_ms = gateway_and_router(self.cpu_ms)
+        wanted = f"gateway + router at {self.per_minute:,} a minute: at most {most_ms:g} ms of CPU a job"
+        return Aim(wanted, f"{reached_ms:.1f}", reached_ms <= most_ms)
+
+    def aim_of_p99(self, most_ms: float) -> Aim:
+        """Returns the aim for what is added to the first token at p99, without an error."""
+        reached_ms, errors = self._added_ms(0.99), len(self.through.errors)
+        wanted = f"{self.per_minute:,} a minute, for a minute: no errors, at most {most_ms:g} ms added at p99"
+        return Aim(wanted, f"{errors:,} errors, {reached_ms:.0f} ms", not errors and reached_ms <= most_ms)
+
+    def _added_ms(self, share: float) -> float:
+        return self.through.first_token_ms(share) - self.without.first_token_ms(share)
+
+
+def arrivals_lines(found: Sequence[Arrivals]) -> list[str]:
+    """Returns this part of the section."""
+    names = [name for name in busy_processes(found[-1].cpu_ms) if name != "pass-through"]
+    figures = ("first token p50, ms", "added p50, ms", "added p99, ms", "busy", "others")
+    return [
+        "### Calls at a fixed rate (open loop)",
+        "",
+        *table(("a minute", "calls", "errors", *figures), [each.latency() for each in found]),
+        *paragraph(_ABOUT),
+        "CPU milliseconds a job, by process:",
+        "",
+        *table(
+            ("a minute", *names, "gateway + router", "pass-through", "times the pass-through"),
+            [each.cost(names) for each in found],
+        ),
+    ]
+
+
+async def measure_arrivals(
+    meter: Meter, weft: Call, bare: Call, direct: Call, per_minute: int, seconds: float
+) -> Arrivals:
+    """Calls the mock and the pass-through first, then Weft for the whole time."""
+    short_s = min(seconds, _BASELINE_S)
+    without = await open_loop(direct, per_minute / 60, short_s)
+    meter.restart()
+    bare_ms = cpu_ms_a_job(await open_loop(bare, per_minute / 60, short_s), meter.cpu_seconds())["pass-through"]
+    meter.restart()
+    host = HostLoad()
+    through = await open_loop(weft, per_minute / 60, seconds)
+    cpu_s = meter.cpu_seconds()
+    stolen, others = host.stolen_percent(), host.others_percent(cpu_s)
+    return Arrivals(per_minute, through, without, cpu_s, bare_ms, stolen, others)
