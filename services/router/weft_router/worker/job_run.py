@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
@@ -216,8 +216,9 @@ class JobRun:
     async def _answered(self, job: Job) -> event_pb2.Done:
         """Runs attempts for as long as the job lives and nobody stops them."""
         try:
-            async with self._cancel_scope.guarding(job.left_s(time.time())), self._overhearing(job):
-                return await self._attempted(job)
+            async with self._cancel_scope.guarding(job.left_s(time.time())):
+                with self._overhearing(job) if job.request.HasField("retrieval") else nullcontext():
+                    return await self._attempted(job)
         except EventTooLarge as error:
             return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.too_large(error))
         except (Fenced, Stopped, WeftError, _Resting):
@@ -253,12 +254,9 @@ class JobRun:
         if rest_s is not None:
             raise _Resting(Rest(rest_s, waits_for)) from None
 
-    @asynccontextmanager
-    async def _overhearing(self, job: Job) -> AsyncIterator[None]:
+    @contextmanager
+    def _overhearing(self, job: Job) -> Iterator[None]:
         """Stops retrieval too when somebody ends the job, which is still queued to all others: no signal tells us."""
-        if not job.request.HasField("retrieval"):
-            yield
-            return
         listening = asyncio.create_task(self._overhear(job.writer.last_sequence))
         try:
             yield
