@@ -1,5 +1,7 @@
 """The router's metrics."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from weft.job.v1 import event_pb2, job_pb2
@@ -35,9 +37,15 @@ UNPRICED_CALLS = Counter(
     "weft_router_unpriced_calls", "Calls that the price list has no price for.", ["provider", "model"]
 )
 
+# `labels` takes longer than counting, so what it returned is kept where every job or attempt is counted.
+attempts = cache(ATTEMPTS.labels)
+first_token_seconds = cache(FIRST_TOKEN_SECONDS.labels)
+_jobs = cache(JOBS.labels)
+_tokens = cache(TOKENS.labels)
+
 
 def job_done(model: str, done: event_pb2.Done, tokens: int) -> None:
     """Counts a job by its outcome."""
-    JOBS.labels(model, job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")).inc()
+    _jobs(model, job_pb2.JobState.Name(done.state).removeprefix("JOB_STATE_")).inc()
     if tokens:
-        TOKENS.labels(done.answer.provider).inc(tokens)
+        _tokens(done.answer.provider).inc(tokens)

@@ -72,8 +72,8 @@ class Answerer:
         return await self._instead(job, registry) or terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, why)
 
     def expect_provider(self, job: Job, registry: Registry) -> None:
-        """Raises ProviderOutage early, for a job that would otherwise find out only after its search that it has to
-        wait.
+        """Raises ProviderOutage early, for a job that would otherwise find out only after its search, or in a call that
+        it shares, that it has to wait.
         """
         alias = alias_of(job, registry)
         if alias.last_resort or not self._rules.limits_of(job).waits:

@@ -284,7 +284,7 @@ class Attempt:
         if cost:
             self.attempt.cost.CopyFrom(cost)
         self._job.add_usage(taken)
-        metrics.ATTEMPTS.labels(self.attempt.provider, label or _RESULT_LABELS[result]).inc()
+        metrics.attempts(self.attempt.provider, label or _RESULT_LABELS[result]).inc()
 
     @property
     def _spoke(self) -> bool:
@@ -295,7 +295,7 @@ class Attempt:
         self.attempt.time_to_first_token.CopyFrom(took)
         seconds = seconds_of(took)
         self._call.first_token(seconds)
-        metrics.FIRST_TOKEN_SECONDS.labels(self.attempt.provider).observe(seconds)
+        metrics.first_token_seconds(self.attempt.provider).observe(seconds)
         self._job.note_first_token()
 
     def _elapsed(self) -> duration_pb2.Duration:

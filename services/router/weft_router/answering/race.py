@@ -35,7 +35,7 @@ class Race:
         self._tasks: dict[asyncio.Task[inference_pb2.Finished], Attempt] = {}
         self._wordless: set[Attempt] = set()
         """Attempts that have ended without text."""
-        self._error: ProviderError | BudgetSpent = broken("gave no answer")
+        self._error: ProviderError | BudgetSpent | None = None
         self._rank_failed = -1
 
     async def run(
@@ -95,7 +95,7 @@ class Race:
                     return finished
                 if finished is not None:
                     self._job.keep_standing(finished, entrant.attempt)
-        raise self._error
+        raise self._error or broken("gave no answer")
 
     def _settled(self, task: "asyncio.Task[inference_pb2.Finished]", entrant: Attempt) -> inference_pb2.Finished | None:
         """Returns the end of an entrant's answer; None if it lost, or failed while others are still running."""

@@ -114,8 +114,8 @@ class ProviderBreaker:
         self.times_opened += 1
 
     def _is_too_bad(self, now: float) -> bool:
-        limits = self.limits
-        recent = [outcome for at, outcome in self._recent if now - at <= limits.window_s]
+        limits, window_s = self.limits, self.limits.window_s
+        recent = [outcome for at, outcome in self._recent if now - at <= window_s]
         if len(recent) < limits.minimum_calls:
             return False
         bad, slow = recent.count(CallOutcome.BAD), recent.count(CallOutcome.SLOW)

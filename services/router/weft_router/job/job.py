@@ -98,10 +98,10 @@ class Job:
     first_token_time: timestamp_pb2.Timestamp | None = None
     unexplained: int = 0
     """Refusals of which it is not known whether other providers would refuse too."""
+    request: job_pb2.GenerationRequest = field(init=False)
 
-    @property
-    def request(self) -> job_pb2.GenerationRequest:
-        return self.accepted.request
+    def __post_init__(self) -> None:
+        self.request = self.accepted.request
 
     @property
     def next_number(self) -> int:

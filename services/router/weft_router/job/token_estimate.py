@@ -24,14 +24,15 @@ def tokens_of(text: str) -> int:
 
 
 def _message_tokens(message: chat_pb2.Message) -> int:
-    images = sum(part.HasField("image") for part in message.parts)
-    return TOKENS_A_MESSAGE + tokens_of(text_of(message)) + _calls(message) + _TOKENS_AN_IMAGE * images
-
-
-def _calls(message: chat_pb2.Message) -> int:
-    return sum(TOKENS_A_MESSAGE + tokens_of(call.arguments_json) for call in message.tool_calls)
+    tokens = TOKENS_A_MESSAGE + tokens_of(text_of(message))
+    for part in message.parts:
+        if part.HasField("image"):
+            tokens += _TOKENS_AN_IMAGE
+    for call in message.tool_calls:
+        tokens += TOKENS_A_MESSAGE + tokens_of(call.arguments_json)
+    return tokens
 
 
 def text_of(message: chat_pb2.Message) -> str:
     """Returns all the text of a message."""
-    return "".join(part.text for part in message.parts)
+    return "".join([part.text for part in message.parts])

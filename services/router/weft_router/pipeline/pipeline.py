@@ -41,11 +41,13 @@ class Pipeline:
         """
         with self._registry() as registry:
             try:
-                self._answerer.expect_provider(job, registry)
+                alias = alias_of(job, registry)
+                is_shared = alias.single_flight and may_join(job.request, alias.cache)
+                if is_shared or job.request.HasField("retrieval"):
+                    self._answerer.expect_provider(job, registry)
                 await self._context.find(job, registry)
             except JobFailed as failure:
                 return await self._answerer.give_up(job, registry, failure.error)
-            alias = alias_of(job, registry)
-            if not (alias.single_flight and may_join(job.request, alias.cache)):
+            if not is_shared:
                 return await self._answerer.answer(job, registry)
         return await self._flights.answer(job)

@@ -66,6 +66,8 @@ class RetryLimits:
 
     def of(self, request: job_pb2.GenerationRequest) -> "RetryLimits":
         """Returns the limits for a request: its own policy, within these."""
+        if not request.HasField("retry_policy"):
+            return self
         asked = request.retry_policy
         attempts = asked.max_attempts if asked.HasField("max_attempts") else self.max_attempts
         longest_s = seconds_of(asked.max_backoff) if asked.HasField("max_backoff") else self.longest_wait_s

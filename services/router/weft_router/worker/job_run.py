@@ -3,16 +3,17 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import Any
 
 import structlog
 from google.protobuf.message import DecodeError
 
 from weft.job.v1 import event_pb2, job_pb2
-from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, Writer, lane_of, write_end
+from weft_kit.joblog import EventTooLarge, Fenced, JobGone, JobLog, Lease, lane_of, write_end
 from weft_kit.joblog.events import terminal
 from weft_kit.rpc.errors import WeftError
 from weft_router import metrics
@@ -156,37 +157,34 @@ class JobRun:
     async def _look(self) -> History:
         return History.of(await self._means.log.events(self._lease.job_id))
 
-    def _writer(self, history: History) -> Writer:
-        return self._means.log.writer(self._lease.job_id, history.last_sequence)
-
     def _job(self, history: History) -> Job:
         """Takes the log's word for everything."""
         asked = self._accepted.request.messages
-        return self._renewed(
-            Job(
-                job_id=self._lease.job_id,
-                accepted=self._accepted,
-                accepted_sequence=self._lease.event.sequence,
-                attempts=history.attempts,
-                spent=usage.summed(usage.estimated(asked, said) for said in history.tokens.values() if said),
-                messages=asked,
-                worker=self._means.worker,
-                writer=self._writer(history),
-                flush_interval_s=self._means.log.config.flush_interval_s,
-            ),
-            history,
+        return Job(
+            job_id=self._lease.job_id,
+            accepted=self._accepted,
+            accepted_sequence=self._lease.event.sequence,
+            attempts=history.attempts,
+            spent=usage.summed(usage.estimated(asked, said) for said in history.tokens.values() if said),
+            messages=asked,
+            worker=self._means.worker,
+            flush_interval_s=self._means.log.config.flush_interval_s,
+            **self._said(history),
         )
 
     def _renewed(self, job: Job, history: History) -> Job:
         """Takes the log's word for what was said, and keeps our own for what our attempts came to."""
-        return replace(
-            job,
-            writer=self._writer(history),
-            said=history.transcript(),
-            text_sequence=history.text_sequence,
-            is_torn=history.may_be_torn(time.time(), self._means.log.config.delta_ttl_s),
-            first_token_time=history.first_token_time,
-        )
+        return replace(job, **self._said(history))
+
+    def _said(self, history: History) -> dict[str, Any]:
+        """Returns the fields of a job that say what was said, and after what the next step is written."""
+        return {
+            "writer": self._means.log.writer(self._lease.job_id, history.last_sequence),
+            "said": history.transcript(),
+            "text_sequence": history.text_sequence,
+            "is_torn": history.may_be_torn(time.time(), self._means.log.config.delta_ttl_s),
+            "first_token_time": history.first_token_time,
+        }
 
     async def _end(self, job: Job, history: History) -> None:
         """Brings the job to its `done` and commits that."""
@@ -216,8 +214,9 @@ class JobRun:
     async def _answered(self, job: Job) -> event_pb2.Done:
         """Runs attempts for as long as the job lives and nobody stops them."""
         try:
-            async with self._cancel_scope.guarding(job.left_s(time.time())), self._overhearing(job):
-                return await self._attempted(job)
+            async with self._cancel_scope.guarding(job.left_s(time.time())):
+                with self._overhearing(job) if job.request.HasField("retrieval") else nullcontext():
+                    return await self._attempted(job)
         except EventTooLarge as error:
             return terminal_events.ended(job, job_pb2.JOB_STATE_FAILED, terminal_events.too_large(error))
         except (Fenced, Stopped, WeftError, _Resting):
@@ -253,12 +252,9 @@ class JobRun:
         if rest_s is not None:
             raise _Resting(Rest(rest_s, waits_for)) from None
 
-    @asynccontextmanager
-    async def _overhearing(self, job: Job) -> AsyncIterator[None]:
+    @contextmanager
+    def _overhearing(self, job: Job) -> Iterator[None]:
         """Stops retrieval too when somebody ends the job, which is still queued to all others: no signal tells us."""
-        if not job.request.HasField("retrieval"):
-            yield
-            return
         listening = asyncio.create_task(self._overhear(job.writer.last_sequence))
         try:
             yield

@@ -6,7 +6,11 @@ from tests.router.providers.http.harness import TEXT, answer, asking, failure, o
 from tests.router.scripted_server import EVENTS, JSON, Reply, ScriptedServer
 
 from weft.common.v1 import chat_pb2, error_pb2
+from weft_kit.catalog.providers import OpenAIEntry
+from weft_router.providers.http.provider import HttpProvider
+from weft_router.providers.openai.chat import ChatCompletions
 from weft_router.providers.provider import ProviderError, Remedy
+from weft_router.providers.refusals.errors import ProviderAccess
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,16 @@ async def test_headers_and_settings_of_the_catalog_go_with_every_call() -> None:
     [asked] = scripted.asked
     assert asked.headers["x-title"] == "weft"
     assert asked.json["generationConfig"] == {"maxOutputTokens": 5, "thinkingConfig": {"includeThoughts": True}}
+
+
+async def test_a_key_with_a_letter_that_no_key_has_is_for_its_provider_to_refuse() -> None:
+    scripted = ScriptedServer(Reply(401))
+    async with scripted.running() as base_url:
+        entry = OpenAIEntry.model_validate({"kind": "openai", "base_url": base_url})
+        async with HttpProvider(entry, ChatCompletions(entry), ProviderAccess("sk-clé")) as provider:
+            error = await failure(provider)
+
+    assert error.http_status == 401
 
 
 async def test_images_are_refused_before_any_call_where_none_are_taken() -> None:

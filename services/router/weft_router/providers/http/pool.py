@@ -3,8 +3,8 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 import aiohttp
@@ -55,7 +55,7 @@ class Connections:
 
     @asynccontextmanager
     async def asking(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], limit_s: float, content: bytes = b""
+        self, method: str, url: httpx.URL, headers: httpx.Headers, limit_s: float, content: bytes = b""
     ) -> AsyncIterator[httpx.Response]:
         """Sends a request and yields its response once the headers have arrived; leaving closes an unread response.
 
@@ -63,21 +63,31 @@ class Connections:
             ProviderError: the connection failed, inside the context too.
         """
         self._used_at = time.monotonic()
-        timeout = httpx.Timeout(limit_s, connect=self._connect_timeout_s).as_dict()
-        request = httpx.Request(method, url, content=content, headers=headers, extensions={"timeout": timeout})
-        with _in_our_words(url.host):
-            response = await self._transport.handle_async_request(request)
+        try:
+            response = await self._transport.handle_async_request(self._request(method, url, headers, limit_s, content))
             try:
                 yield response
             finally:
                 await response.aclose()
+        except (httpx.TransportError, aiohttp.ClientError) as error:
+            raise _failure(url.host, error) from None
 
     async def warm(self) -> None:
         """Opens a connection in advance; a failure is left for the next call to report."""
         limit_s = self._connect_timeout_s
         with suppress(ProviderError, TimeoutError):
-            async with asyncio.timeout(limit_s), self.asking("HEAD", self._base_url, {}, limit_s):
+            async with asyncio.timeout(limit_s), self.asking("HEAD", self._base_url, httpx.Headers(), limit_s):
                 pass
+
+    def _request(
+        self, method: str, url: httpx.URL, headers: httpx.Headers, limit_s: float, content: bytes
+    ) -> httpx.Request:
+        """Returns a request with these headers alone: the transport adds its own, and httpx's would take most time."""
+        timeout = {"connect": self._connect_timeout_s, "read": limit_s, "pool": limit_s}
+        stream = httpx.ByteStream(content)
+        request = httpx.Request(method, url, headers=headers, stream=stream, extensions={"timeout": timeout})
+        request.read()
+        return request
 
     async def _keep_warm(self) -> None:
         while True:
@@ -94,14 +104,6 @@ async def read_out(chunks: AsyncIterator[bytes]) -> None:
         async with asyncio.timeout(_LAST_BYTES_LIMIT_S):
             async for _ in chunks:
                 pass
-
-
-@contextmanager
-def _in_our_words(host: str) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.TransportError, aiohttp.ClientError) as error:
-        raise _failure(host, error) from None
 
 
 def _failure(host: str, error: Exception) -> ProviderError:

@@ -1,7 +1,7 @@
 """A provider called over HTTP, in any wire format."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
@@ -160,6 +160,7 @@ def _restored(steps: Iterable[Step], names: ToolNames) -> Iterator[Step]:
         yield step
 
 
-def _headers(entry: HttpEntry, wire_format: WireFormat, key: str) -> Mapping[str, str]:
+def _headers(entry: HttpEntry, wire_format: WireFormat, key: str) -> httpx.Headers:
     plain = {"content-type": "application/json", "accept": EVENT_STREAM, "accept-encoding": "identity"}
-    return plain | dict(wire_format.headers(key)) | entry.headers
+    # A key may be anything at all: it is for its provider to refuse.
+    return httpx.Headers(plain | dict(wire_format.headers(key)) | entry.headers, encoding="utf-8")
