@@ -10,7 +10,7 @@ from bench.harness.undisturbed import least_disturbed, others_than
 from bench.scale.affinity import kind_of
 from bench.scale.run_size import RunSize
 from bench.scale.scaled_mesh import ScaledMesh, by_kind
-from bench.sections.cost.latency import Arrivals, measure_arrivals
+from bench.sections.cost.arrivals import Arrivals, measure_arrivals
 from bench.sections.cost.saturation import Saturation, measure_saturation
 
 from weft_kit.joblog import connect

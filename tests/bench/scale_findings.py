@@ -6,7 +6,7 @@ from bench.scale.findings import Findings
 from bench.scale.log_bytes import LogUse
 from bench.scale.margins import Margins, Paced, Tenants
 from bench.scale.replicas import FixedRate, Point, Traffic
-from bench.sections.cost.latency import Arrivals
+from bench.sections.cost.arrivals import Arrivals
 from bench.sections.cost.saturation import Cost, Saturation
 from bench.sections.idle import Waiting
 

@@ -24,14 +24,12 @@ finds its caches cold."""
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Calls at a fixed rate through Weft, through the pass-through, and to the mock directly."""
+    """Calls at a fixed rate through Weft, and to the mock directly."""
 
     per_minute: int
     through: Run
     without: Run
     cpu_s: Mapping[str, float]
-    bare_ms: float
-    """CPU milliseconds of the pass-through a call."""
     stolen_percent: float
     others_percent: float
 
@@ -53,10 +51,10 @@ class Arrivals:
             f"{self.stolen_percent:.1f} + {self.others_percent:.1f} %",
         )
 
-    def cost(self, names: list[str]) -> tuple[str, ...]:
-        """Returns the row of the table of CPU."""
-        price = gateway_and_router(self.cpu_ms) / self.bare_ms
-        return (f"{self.per_minute:,}", *cpu_cells(self.cpu_ms, names), f"{self.bare_ms:.2f}", f"{price:.1f}")
+    def cost(self, names: list[str], bare_ms: float) -> tuple[str, ...]:
+        """Returns the row of the table of CPU, next to the CPU milliseconds of the pass-through a call."""
+        price = gateway_and_router(self.cpu_ms) / bare_ms
+        return (f"{self.per_minute:,}", *cpu_cells(self.cpu_ms, names), f"{bare_ms:.2f}", f"{price:.1f}")
 
     def aim_of_cpu(self, most_ms: float) -> Aim:
         """Returns the aim for the CPU of gateway and router."""
@@ -74,35 +72,36 @@ class Arrivals:
         return self.through.first_token_ms(share) - self.without.first_token_ms(share)
 
 
-def arrivals_lines(found: Sequence[Arrivals]) -> list[str]:
-    """Returns this part of the section."""
-    names = [name for name in busy_processes(found[-1].cpu_ms) if name != "pass-through"]
+def arrivals_lines(found: Sequence[tuple[Arrivals, float]]) -> list[str]:
+    """Returns this part of the section; with each rate go the CPU milliseconds of the pass-through a call."""
+    names = [name for name in busy_processes(found[-1][0].cpu_ms) if name != "pass-through"]
     figures = ("first token p50, ms", "added p50, ms", "added p99, ms", "busy", "others")
     return [
         "### Calls at a fixed rate (open loop)",
         "",
-        *table(("a minute", "calls", "errors", *figures), [each.latency() for each in found]),
+        *table(("a minute", "calls", "errors", *figures), [arrivals.latency() for arrivals, _ in found]),
         *paragraph(_ABOUT),
         "CPU milliseconds a job, by process:",
         "",
         *table(
             ("a minute", *names, "gateway + router", "pass-through", "times the pass-through"),
-            [each.cost(names) for each in found],
+            [arrivals.cost(names, bare_ms) for arrivals, bare_ms in found],
         ),
     ]
 
 
-async def measure_arrivals(
-    meter: Meter, weft: Call, bare: Call, direct: Call, per_minute: int, seconds: float
-) -> Arrivals:
-    """Calls the mock and the pass-through first, then Weft for the whole time."""
-    short_s = min(seconds, _BASELINE_S)
-    without = await open_loop(direct, per_minute / 60, short_s)
-    meter.restart()
-    bare_ms = cpu_ms_a_job(await open_loop(bare, per_minute / 60, short_s), meter.cpu_seconds())["pass-through"]
+async def measure_arrivals(meter: Meter, weft: Call, direct: Call, per_minute: int, seconds: float) -> Arrivals:
+    """Calls the mock first, for at most ten seconds, then Weft for the whole time."""
+    without = await open_loop(direct, per_minute / 60, min(seconds, _BASELINE_S))
     meter.restart()
     host = HostLoad()
     through = await open_loop(weft, per_minute / 60, seconds)
     cpu_s = meter.cpu_seconds()
-    stolen, others = host.stolen_percent(), host.others_percent(cpu_s)
-    return Arrivals(per_minute, through, without, cpu_s, bare_ms, stolen, others)
+    return Arrivals(per_minute, through, without, cpu_s, host.stolen_percent(), host.others_percent(cpu_s))
+
+
+async def measure_bare_ms(meter: Meter, bare: Call, per_minute: int, seconds: float) -> float:
+    """Returns the CPU milliseconds of the pass-through a call, from at most ten seconds at the same rate."""
+    meter.restart()
+    calls = await open_loop(bare, per_minute / 60, min(seconds, _BASELINE_S))
+    return cpu_ms_a_job(calls, meter.cpu_seconds())["pass-through"]
