@@ -10,6 +10,8 @@ _FRAME: Final = re.compile(r"(?P<function>.*) \((?P<file>[^()]*?)(?::\d+)?\)")
 _PROCESS: Final = re.compile(r"process \d+:|thread \(")
 """Lines that py-spy puts at the root of a stack: they are no functions."""
 _OWN: Final = "weft_"
+_RUNS_THE_LOOP: Final = ("weft_kit/rpc/server.py", "__main__.py")
+"""Ends of the files that stand on every stack of the main thread, below the event loop."""
 _INTERPRETER: Final = "Python itself"
 _STANDARD: Final = {"asyncio": "asyncio", "uvloop": "asyncio", "contextlib.py": "contextlib", "json": "json"}
 _DEPTH: Final = 2
@@ -31,7 +33,8 @@ class Stack:
     @property
     def room(self) -> str:
         """The room of Weft that called what ran; "" where it was the event loop."""
-        own = next((file for file in reversed(self.files) if file.startswith(_OWN)), "")
+        files = (file for file in reversed(self.files) if file.startswith(_OWN) and not file.endswith(_RUNS_THE_LOOP))
+        own = next(files, "")
         return "/".join(own.split("/")[:_DEPTH]).removesuffix(".py")
 
 

@@ -25,6 +25,11 @@ def test_the_room_is_the_innermost_of_weft_that_called_it(stacks: list[Stack]) -
     assert found == [("weft_kit/rpc", 0.6), ("weft_gateway/jobs", 0.3), ("", 0.1)]
 
 
+def test_what_the_event_loop_does_by_itself_is_no_rooms(stacks: list[Stack]) -> None:
+    [stack] = parsed(["<module> (weft_router/__main__.py:9);run (weft_kit/rpc/server.py:101);poll (asyncio/x.py:3) 2"])
+    assert (stack.package, stack.room) == ("asyncio", "")
+
+
 def test_a_process_at_the_root_is_no_function(stacks: list[Stack]) -> None:
     assert stacks[0].files[0] == "weft_gateway/__main__.py"
 
