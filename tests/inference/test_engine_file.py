@@ -33,8 +33,8 @@ def test_without_a_file_the_table_is_empty() -> None:
 
 def test_a_file_that_cannot_be_read_is_told_with_what_to_do(file: Path) -> None:
     assert problem_of(file) == (
-        f"WEFT_INFERENCE_ENGINE_FILE: {file}: cannot be read (No such file or directory); mend "
-        "WEFT_INFERENCE_ENGINE_FILE, or unset it if the engine needs no arguments of its own"
+        f"WEFT_INFERENCE_ENGINE_FILE: {file}: cannot be read (No such file or directory); name another in "
+        "WEFT_INFERENCE_ENGINE_FILE, or unset it: an engine needs none"
         f" (given: '{file}')"
     )
 

@@ -35,7 +35,7 @@ def engine_table(path: Path | None, engine: EngineName) -> EngineTable:
     place = f"engine.{engine}"
     if path is None:
         return EngineTable(place, {})
-    text = toml_file.read_text(path, f"mend {ENGINE_FILE}, or unset it if the engine needs no arguments of its own")
+    text = toml_file.read_text(path, f"name another in {ENGINE_FILE}, or unset it: an engine needs none")
     tables = toml_file.parse(text, path)
     if problems := list(_misplaced(tables)):
         raise TomlFileError(path, problems, text)
