@@ -25,6 +25,7 @@ from weft_kit.rpc.errors import CannotStart, WeftError
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "inference.md"
+EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 CAPITAL = "What is the capital of France?"
 CITY = json.dumps(
     {
@@ -139,7 +140,7 @@ def test_every_default_of_the_installed_version_would_be_taken():
     assert checked(AsyncEngineArgs, {name: given[name] for name in given.keys() - ours}, "engine.vllm")[1] == []
 
 
-@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+@pytest.mark.parametrize("example", EXAMPLES, ids=["fp8", "two GPUs", "AWQ"])
 def test_the_examples_of_the_page_are_taken(example):
     given = tomllib.loads(example)["engine"]["vllm"]
     assert checked(AsyncEngineArgs, given, "engine.vllm") == (given, [])
