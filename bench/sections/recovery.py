@@ -52,7 +52,7 @@ ABOUT = f"""\
 Two routers share {_SHOWN}, started spread over {_BEGIN_OVER_S:.1f} s. Once every stream has a token, one router is
 killed (SIGKILL), each in turn, and started again after the streams have ended. Times are from just before the kill to
 what the reader of one of its jobs receives: the next attempt's `started`, then that attempt's first token. The other
-router misses its peer for a second, then passes on its jobs; without it, the log would do so after {_WAIT_S:.1f} s
+router misses its peer for 0.6 s, then passes on its jobs; without it, the log would do so after {_WAIT_S:.1f} s
 without a sign of life."""
 
 

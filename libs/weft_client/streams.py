@@ -73,7 +73,7 @@ class Streams:
         self._answered_at = None
         self._observer.on_call()
         async with AsyncExitStack() as stack:
-            async with time_limit(self._patience.try_s(now()), silent()):
+            async with time_limit(self._patience.try_s(now()), silent):
                 events = await stack.enter_async_context(self._open())
             self._answered_at = now()
             async for event in events:

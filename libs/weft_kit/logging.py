@@ -1,5 +1,6 @@
 """One canonical log line per call, with everything about it, instead of many lines about its parts."""
 
+import json
 import logging
 import sys
 import time
@@ -16,16 +17,22 @@ _MOST_FIELD, _MOST_TRACEBACK, _MOST_LINE = 1024, 4096, 8192
 # What each field may have in a line that is still too long.
 _MOST_OF_MANY = 128
 
+_encoder = json.JSONEncoder(default=repr)
 _notes: ContextVar[dict[str, object] | None] = ContextVar("weft_notes", default=None)
 
 
 def configure(service: str, log_format: str = "auto") -> None:
     """Sends structlog to stderr, as JSON lines or for people; every line names the service."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    renderer = _as_json if as_json else structlog.dev.ConsoleRenderer(colors=False)
+
+    def named(_logger: object, _level: str, event: EventDict) -> EventDict:
+        event.setdefault("service", service)
+        return event
+
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            named,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -36,7 +43,6 @@ def configure(service: str, log_format: str = "auto") -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_BoundedLines(logging.BASIC_FORMAT))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -48,12 +54,20 @@ def configure(service: str, log_format: str = "auto") -> None:
 
 def bounded(_logger: object, _level: str, event: EventDict) -> EventDict:
     """Returns an event with its fields cut to what a line may hold, whatever they quote of requests or exceptions."""
+    length = 0
     for key, value in event.items():
-        event[key] = _brief(value, _MOST_TRACEBACK if key == "exception" else _MOST_FIELD)
-    if sum(len(value) for value in event.values() if isinstance(value, str)) > _MOST_LINE:
+        if not isinstance(value, str) or len(value) > _MOST_FIELD:
+            event[key] = value = _brief(value, _MOST_TRACEBACK if key == "exception" else _MOST_FIELD)  # noqa: PLW2901
+        length += len(value) if isinstance(value, str) else 0
+    if length > _MOST_LINE:
         for key, value in event.items():
             event[key] = value if key == "exception" else _brief(value, _MOST_OF_MANY)
     return event
+
+
+def _as_json(_logger: object, _level: str, event: EventDict) -> str:
+    """Returns an event as a line, with one encoder for all lines: JSONRenderer makes one for each."""
+    return _encoder.encode(event)
 
 
 def _brief(value: object, most: int) -> object:

@@ -6,8 +6,9 @@ was held up in it, and what arrived meanwhile is read before the next one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
 
 _STEPS = 5
 
@@ -35,14 +36,31 @@ async def loop_timeout(limit_s: float) -> AsyncIterator[None]:
         timer.cancel()
 
 
-@asynccontextmanager
-async def time_limit(limit_s: float, late: Exception) -> AsyncIterator[None]:
-    """Raises `late` if the block takes longer than `limit_s`; a TimeoutError of the block's own is left as it is."""
-    scope = asyncio.timeout(limit_s)
-    try:
-        async with scope:
-            yield
-    except TimeoutError:
-        if not scope.expired():
-            raise
-        raise late from None
+def time_limit(limit_s: float, late: Callable[[], Exception]) -> AbstractAsyncContextManager[None]:
+    """Raises the error that `late` makes if the block takes longer than `limit_s`.
+
+    A TimeoutError of the block's own is left as it is.
+    """
+    return _TimeLimit(limit_s, late)
+
+
+class _TimeLimit:
+    """A class, because every job has one: a generator's context takes two microseconds more."""
+
+    def __init__(self, limit_s: float, late: Callable[[], Exception]) -> None:
+        self._scope = asyncio.timeout(limit_s)
+        self._late = late
+
+    async def __aenter__(self) -> None:
+        await self._scope.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+            is_late = isinstance(error, TimeoutError) and self._scope.expired()
+        except TimeoutError:
+            is_late = True
+        if is_late:
+            raise self._late() from None

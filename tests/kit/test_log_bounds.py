@@ -64,7 +64,6 @@ def standard_log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     yield written
     root.handlers[:] = before
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def test_lines_of_libraries_are_cut_too(standard_log: io.StringIO) -> None:

@@ -27,7 +27,7 @@ from weft_kit.requests.held_requests import HeldRequests
 from weft_kit.requests.limits import RequestLimits
 from weft_kit.requests.message_count import check_count, kind_of
 from weft_kit.rpc import context, open_methods
-from weft_kit.rpc.accounts import Accounts, no_accounts
+from weft_kit.rpc.accounts import Accounts, CallAccount, no_accounts
 from weft_kit.rpc.call import Rpc, abort, write
 from weft_kit.rpc.channel import MAX_MESSAGE_BYTES, OPTIONS
 from weft_kit.rpc.context import CallContext
@@ -131,7 +131,7 @@ class _Call:
         async def once(request: Any) -> Any:
             return self._encoded(await self._handler.unary_unary(request, rpc))
 
-        return await self._around(once, rpc)
+        return await self._answered(once, rpc)
 
     async def streaming(self, _messages: object, rpc: Rpc) -> None:
         async def all_messages(request: Any) -> None:
@@ -143,22 +143,20 @@ class _Call:
                 # An abandoned generator cleans up only when it is collected: too late for a running engine.
                 await messages.aclose()  # type: ignore[attr-defined]
 
-        await self._around(all_messages, rpc)
+        await self._answered(all_messages, rpc)
 
     def _encoded(self, message: Any) -> Any:
         encode = self._handler.response_serializer
         return encode(message) if encode else message
 
-    async def _around(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        with self._interceptor.running.counted():
-            return await self._answered(work, rpc)
-
     async def _answered(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
         line = self._interceptor.line(self._method)
+        self._interceptor.running.begin()
         metrics.CALLS_IN_FLIGHT.inc()
         try:
             context.enter(await self._interceptor.admit(self._method, rpc))
-            answer = await self._accounted(work, rpc)
+            account = self._interceptor.accounts(self._method)
+            answer = await (self._recorded(account, work, rpc) if account else self._received(work, rpc))
         except asyncio.CancelledError:
             if error := ending():
                 self._finish(line, error.status.name, reason=error.reason_name)
@@ -172,12 +170,11 @@ class _Call:
         else:
             self._finish(line, "OK")
             return answer
+        finally:
+            self._interceptor.running.end()
 
-    async def _accounted(self, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
-        """Runs the call with its record, if it has one."""
-        account = self._interceptor.accounts(self._method)
-        if account is None:
-            return await self._received(work, rpc)
+    async def _recorded(self, account: CallAccount, work: Callable[[Any], Awaitable[Any]], rpc: Rpc) -> Any:
+        """Runs the call with its record."""
 
         async def begun(request: Any) -> Any:
             await account.begin(request)
@@ -227,8 +224,8 @@ class _Call:
         metrics.CALLS_IN_FLIGHT.dec()
         who = {"tenant": caller.tenant, "key_id": caller.key_id, "call_id": caller.call_id}
         seconds = line.end(code, **who, **fields)
-        metrics.CALLS.labels(self._method, code).inc()
-        metrics.CALL_SECONDS.labels(self._method).observe(seconds)
+        metrics.calls(self._method, code).inc()
+        metrics.call_seconds(self._method).observe(seconds)
 
 
 async def send_header(rpc: Rpc) -> None:

@@ -1,8 +1,6 @@
 """The calls in progress on a server, which it can end with an error that says why."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,15 +25,14 @@ class RunningCalls:
         # "" until the key has been checked, if there is none, and after the call was ended because of its key.
         self._key_ids: dict[asyncio.Task[Any], str] = {}
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Counts the current task as a running call."""
+    def begin(self) -> None:
+        """Counts the current task as a running call, until `end`."""
         self.came_with("")
-        try:
-            yield
-        finally:
-            if call := asyncio.current_task():
-                self._key_ids.pop(call, None)
+
+    def end(self) -> None:
+        """No longer counts the current task."""
+        if call := asyncio.current_task():
+            self._key_ids.pop(call, None)
 
     def came_with(self, key_id: str) -> None:
         """Notes the key that the current call came with."""

@@ -56,6 +56,7 @@ from weft_kit.rpc.readiness import Readiness
 from weft_kit.rpc.server import Server, Service
 from weft_kit.stores.ownership import claim_redis
 from weft_kit.stores.postgres import Database
+from weft_kit.stores.redis_connection import PackedConnection
 from weft_kit.tasks import background, running
 
 ROLES: Final = ("serve", "recorder", "notifier")
@@ -128,7 +129,9 @@ async def _server(
     async with AsyncExitStack() as stack:
         peers = await stack.enter_async_context(ForwardedServices.connected(config))
         redis = await stack.enter_async_context(_redis(config))
-        await claim_redis(redis, config.mesh_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(config.read_limit_s):
+                await claim_redis(redis, config.mesh_id)
         stores = Stores.of(config, database)
         key_cache = KeyCache(stores.keys.find, Life(config.key_fresh_s, config.key_stale_s, config.key_absent_s))
         audit = AuditLog(stores.audit)
@@ -275,9 +278,13 @@ def _limits(config: Config) -> RequestLimits:
 
 
 def _redis(config: Config) -> "redis.asyncio.Redis":
-    # No retries: a call would wait for them, and the limiter has a better fallback. Each exchange has its own limit, of
-    # which this is the longest.
-    limit_s, retry = max(config.redis_limit_s, config.read_limit_s), Retry(NoBackoff(), 0)
+    # No retries: a call would wait for them, and the limiter has a better fallback. No time limit either: each exchange
+    # has its own, and redis-py's starts a task for every command.
+    retry = Retry(NoBackoff(), 0)
     return redis.asyncio.Redis.from_url(
-        config.redis_url, socket_timeout=limit_s, socket_connect_timeout=limit_s, retry=retry
+        config.redis_url,
+        connection_class=PackedConnection,
+        socket_timeout=None,
+        socket_connect_timeout=None,
+        retry=retry,
     )

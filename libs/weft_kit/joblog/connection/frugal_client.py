@@ -35,7 +35,7 @@ class FrugalClient(Client):
         super().__init__()
         self._reconnect_hooks: dict[Callable[[], None], None] = {}
         self._ps = _Parser(self)
-        self._replies: dict[str, asyncio.Future[Msg]] = {}
+        self._replies: dict[str, _Reply | _Replies] = {}
         self._reply_prefix = ""
         self._requests = count()
 
@@ -71,22 +71,37 @@ class FrugalClient(Client):
             nats.errors.TimeoutError: no reply came in time.
             nats.errors.NoRespondersError: nobody listens to the subject.
         """
-        if not self._reply_prefix:
-            await self._listen_for_replies()
-        loop = asyncio.get_running_loop()
-        token = str(next(self._requests))
-        reply: asyncio.Future[Msg] = loop.create_future()
-        self._replies[token] = reply
-        timer = loop.call_later(timeout, _give_up, reply)
-        try:
-            await self.publish(subject, payload, self._reply_prefix + token, headers)
-            message = await reply
-        finally:
-            timer.cancel()
-            del self._replies[token]
+        reply = _Reply(timeout)
+        await self._ask(subject, payload, reply, headers)
+        message = reply.message
         if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
             raise NoRespondersError
         return message
+
+    async def request_many(self, subject: str, payload: bytes, silence_s: float) -> list[Msg]:
+        """Sends a message and returns the replies to it, the last of which is the first that has a status.
+
+        Raises:
+            nats.errors.TimeoutError: none came for `silence_s`.
+        """
+        replies = _Replies(silence_s)
+        await self._ask(subject, payload, replies, None)
+        return replies.messages
+
+    async def _ask(
+        self, subject: str, payload: bytes, reply: "_Reply | _Replies", headers: dict[str, Any] | None
+    ) -> None:
+        """Sends a message, and waits until the reply is whole."""
+        if not self._reply_prefix:
+            await self._listen_for_replies()
+        token = str(next(self._requests))
+        self._replies[token] = reply
+        try:
+            await self.publish(subject, payload, self._reply_prefix + token, headers)
+            await reply.whole
+        finally:
+            reply.timer.cancel()
+            del self._replies[token]
 
     async def _listen_for_replies(self) -> None:
         prefix = self.new_inbox() + "."
@@ -95,8 +110,8 @@ class FrugalClient(Client):
 
     def _take_reply(self, message: Msg) -> None:
         reply = self._replies.get(message.subject.rpartition(".")[2])
-        if reply is not None and not reply.done():
-            reply.set_result(message)
+        if reply is not None:
+            reply.take(message)
 
     def post(self, subject: str, payload: bytes) -> None:
         """Sends a few bytes without waiting. While the connection is away they are kept, as far as there is room.
@@ -176,6 +191,52 @@ class FrugalClient(Client):
         return headers
 
 
+class _Reply:
+    """The reply to one request."""
+
+    __slots__ = ("message", "timer", "whole")
+
+    message: Msg
+
+    def __init__(self, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.whole: asyncio.Future[None] = loop.create_future()
+        self.timer = loop.call_later(timeout_s, _give_up, self.whole)
+
+    def take(self, message: Msg) -> None:
+        self.message = message
+        if not self.whole.done():
+            self.whole.set_result(None)
+
+
+class _Replies:
+    """The replies to one request, up to one with a status."""
+
+    __slots__ = ("_loop", "_silence_s", "messages", "timer", "whole")
+
+    def __init__(self, silence_s: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._silence_s = silence_s
+        self.messages: list[Msg] = []
+        self.whole: asyncio.Future[None] = self._loop.create_future()
+        self.timer = self._loop.call_later(silence_s, _give_up, self.whole)
+
+    def take(self, message: Msg) -> None:
+        if self.whole.done():
+            return
+        self.messages.append(message)
+        if message.headers and "Status" in message.headers:
+            self.whole.set_result(None)
+            return
+        self.timer.cancel()
+        self.timer = self._loop.call_later(self._silence_s, _give_up, self.whole)
+
+
+def _give_up(whole: "asyncio.Future[None]") -> None:
+    if not whole.done():
+        whole.set_exception(NatsTimeout())
+
+
 class _Listener:
     """Takes the place of the future that nats-py gives the reply to a lone request: any number of messages may come."""
 
@@ -236,8 +297,3 @@ def _publish_command(subject: str, reply: str, payload: bytes, headers: dict[str
     block = f"NATS/1.0\r\n{lines}\r\n".encode()
     size = len(block) + len(payload)
     return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject.encode(), reply.encode(), len(block), size, block, payload)
-
-
-def _give_up(reply: "asyncio.Future[Msg]") -> None:
-    if not reply.done():
-        reply.set_exception(NatsTimeout())

@@ -11,6 +11,7 @@ import secrets
 import time
 from base64 import b32hexencode
 from dataclasses import dataclass
+from functools import lru_cache
 
 from weft.job.v1 import event_pb2, job_pb2
 
@@ -95,6 +96,7 @@ def kind_of(event: event_pb2.JobEvent) -> str:
     return event.WhichOneof("event") or ""
 
 
+@lru_cache(maxsize=4096)
 def tenant_tag(tenant: str) -> str:
     """Returns eight characters that identify a tenant in its lanes' names."""
     return _base32(hashlib.sha256(tenant.encode()).digest()[:5])

@@ -31,7 +31,7 @@ HANDED_ON = Counter("weft_leases_handed_on", "Leases of workers that were gone, 
 _ASK_EVERY_S: Final = 0.25
 _ANSWER_S: Final = 1.0
 # A connection that breaks is back after .1 to .3 s. When it takes longer, so does all that its worker writes.
-_GONE_AFTER_S: Final = 1.0
+_GONE_AFTER_S: Final = 0.6
 # When a nats-server comes back, its connections do one after another, within a second or two.
 _SETTLED_AFTER_S: Final = 3.0
 # What is taken and given back within this time is never spoken of.

@@ -5,13 +5,11 @@ import json
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
 from itertools import count
 from typing import Any
 
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import BadSubscriptionError, ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
+from nats.errors import ConnectionClosedError, NoRespondersError, OutboundBufferLimitError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import ConsumerConfig
 
@@ -262,29 +260,20 @@ class StreamClient:
                 await asyncio.sleep(next(waits))
 
     async def _page(self, subjects: str, from_sequence: int) -> tuple[list[Msg], bool]:
-        since, inbox = cancellations(), self.client.new_inbox()
-        replies = await self.client.subscribe(inbox)
-        query = {"seq": max(1, from_sequence), "next_by_subj": subjects, "batch": PAGE}
-        page: list[Msg] = []
+        since = cancellations()
+        query = json.dumps({"seq": max(1, from_sequence), "next_by_subj": subjects, "batch": PAGE}).encode()
         try:
-            await self.client.publish(
-                f"$JS.API.DIRECT.GET.{self.config.stream}", json.dumps(query).encode(), reply=inbox
+            *page, end = await self.client.request_many(
+                f"$JS.API.DIRECT.GET.{self.config.stream}", query, ATTEMPT_TIMEOUT_S
             )
-            while True:
-                message = await replies.next_msg(timeout=ATTEMPT_TIMEOUT_S)
-                heed_cancellation(since)
-                status = (message.headers or {}).get("Status")
-                if status is None:
-                    page.append(message)
-                elif status == "503":
-                    raise NoRespondersError
-                else:  # 204: the end of the batch; 404: nothing matches
-                    pending = int((message.headers or {}).get("Nats-Num-Pending", 0))
-                    return page, pending > 0 and bool(page)
         except ConnectionClosedError:
             raise DependencyDown("nats", "the connection to the log is closed; retry") from None
-        finally:
-            await _left(replies)
+        heed_cancellation(since)
+        ending = end.headers or {}
+        if ending.get("Status") == "503":
+            raise NoRespondersError
+        # 204 is the end of the batch; 404, nothing matches.
+        return page, int(ending.get("Nats-Num-Pending", 0)) > 0 and bool(page)
 
 
 def _waits() -> Iterator[float]:
@@ -295,9 +284,3 @@ def _waits() -> Iterator[float]:
     while True:
         yield random.uniform(0.5, 1) * wait_s  # noqa: S311  # jitter
         wait_s = min(2 * wait_s, LONGEST_WAIT_S)
-
-
-async def _left(subscription: Subscription) -> None:
-    """Ends a subscription that a lost connection may have ended before."""
-    with suppress(ConnectionClosedError, BadSubscriptionError):
-        await subscription.unsubscribe()

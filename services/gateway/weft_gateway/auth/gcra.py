@@ -7,6 +7,7 @@ early. Source: ITU-T I.371, annex A.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import Exhausted
@@ -20,6 +21,7 @@ class Rate:
     tolerance_us: int
 
     @classmethod
+    @lru_cache(maxsize=1024)
     def per_minute(cls, calls: int, burst_s: float) -> "Rate":
         """Returns the rate of `calls` a minute, of which `burst_s` seconds' worth, but at least one, may come at
         once.

@@ -7,6 +7,7 @@ and the next round trip decides them all. A busy gateway runs one small script p
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ from weft_kit.rpc.errors import DependencyDown, WeftError
 from weft_kit.stores.optional import OptionalStore, StoreAway
 
 DECIDED = Counter("weft_gateway_rate_decisions", "Calls admitted or refused.", ["by", "outcome"])
+_decided: Final = cache(DECIDED.labels)
 
 _SCRIPT: Final = (Path(__file__).parent / "gcra.lua").read_text(encoding="utf-8")
 _PREFIX: Final = "weft:rate:"
@@ -102,14 +104,14 @@ class RedisLimiter:
 
     def _decide_alone(self, limits: Sequence[RateLimit]) -> WeftError | None:
         if self._fallback == "closed":
-            DECIDED.labels("closed", "refused").inc()
+            _decided("closed", "refused").inc()
             message = "calls cannot be counted without redis, and none may pass uncounted; wait, then retry"
             return DependencyDown("redis", message, retry_after_s=self._store.rest_s)
         refusal = self._local.admit(limits, time.monotonic_ns() // 1000)
-        DECIDED.labels("local", "refused" if refusal else "admitted").inc()
+        _decided("local", "refused" if refusal else "admitted").inc()
         return refusal.error() if refusal else None
 
 
 def _read(limits: Sequence[RateLimit], wait_us: int, which: int) -> WeftError | None:
-    DECIDED.labels("redis", "refused" if which else "admitted").inc()
+    _decided("redis", "refused" if which else "admitted").inc()
     return RateRefusal(limits[which - 1], wait_us).error() if which else None

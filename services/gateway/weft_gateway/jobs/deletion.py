@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -70,7 +71,7 @@ class JobDeletion:
     async def _end(self, job_id: str) -> None:
         """Cancels a job and waits for its end. Raises Overloaded if that takes too long."""
         message = f"job {job_id}, which asks this one again for the cache, still stops; delete it again in a moment"
-        late = Overloaded(message, retry_after_s=1.0)
+        late = partial(Overloaded, message, retry_after_s=1.0)
         with suppress(JobGone):
             last = await self._log.request_cancel(job_id, _MESSAGE)
             if last.HasField("done"):

@@ -103,14 +103,14 @@ class BudgetChecks:
     async def admit(self, accepted: event_pb2.Accepted) -> None:
         """Adds the key's budget to the envelope. Raises Exhausted when the job could not run before it expires."""
         key = await self._find(accepted.key_id)
-        if key and key.budget != _NO_BUDGET:
-            accepted.key_budget.CopyFrom(key.budget)
+        if key and (budget := key.budget) != _NO_BUDGET:
+            accepted.key_budget.CopyFrom(budget)
         await self._check(accepted, time.time())
 
     async def _check(self, accepted: event_pb2.Accepted, now_s: float) -> None:
         left_s = seconds_of(accepted.expire_time) - now_s
         for account, budget in self._budgets(accepted.tenant, accepted.key_id, accepted.key_budget):
-            if not self._catalog().may_cost(accepted.request.model):
+            if budget.micros_per_day and not self._catalog().may_cost(accepted.request.model):
                 budget = budget_pb2.Budget(tokens_per_minute=budget.tokens_per_minute)  # noqa: PLW2901
             if budget == _NO_BUDGET:
                 continue

@@ -11,6 +11,8 @@ def log_limit(limit_s: float) -> AbstractAsyncContextManager[None]:
 
     Raises DependencyDown when that was not enough.
     """
-    return time_limit(
-        limit_s, DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")
-    )
+    return time_limit(limit_s, _log_away)
+
+
+def _log_away() -> DependencyDown:
+    return DependencyDown("nats", "the log does not answer; a write may or may not be stored; retry")

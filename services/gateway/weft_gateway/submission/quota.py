@@ -10,8 +10,9 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 from weft.common.v1 import error_pb2
 from weft_kit.rpc.errors import DependencyDown, Exhausted
@@ -89,20 +90,12 @@ class Quota:
         finally:
             await self._counts.drop()
 
-    @asynccontextmanager
-    async def place(self, tenant: str) -> AsyncIterator[None]:
+    def place(self, tenant: str) -> AbstractAsyncContextManager[None]:
         """Holds a place while a job is written. Raises Exhausted when there is none."""
-        account = self._accounts.setdefault(tenant, _Account())
-        await self._admit(tenant, account)
-        account.entering += 1
-        try:
-            yield
-            account.entered += 1
-        finally:
-            # If it is not known whether a job was written, the next count will tell.
-            account.entering -= 1
+        return _Place(self, tenant, self._accounts.setdefault(tenant, _Account()))
 
-    async def _admit(self, tenant: str, account: _Account) -> None:
+    async def admit(self, tenant: str, account: _Account) -> None:
+        """Returns when there is room for one more job. Raises Exhausted when there is none."""
         limit = self._limit(tenant)
         standing = account.standing(time.monotonic())
         if standing.wants_count(limit):
@@ -128,3 +121,23 @@ class Quota:
             return  # the write of the job itself will say so, or will have got through
         account.entered_before = entered
         account.counted_at = time.monotonic()
+
+
+@dataclass(slots=True)
+class _Place:
+    """A place for a job that is being written."""
+
+    quota: Quota
+    tenant: str
+    account: _Account
+
+    async def __aenter__(self) -> None:
+        await self.quota.admit(self.tenant, self.account)
+        self.account.entering += 1
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # If it is not known whether a job was written, the next count will tell.
+        self.account.entering -= 1
+        self.account.entered += kind is None

@@ -76,7 +76,7 @@ class SharedBatches:
         self._send()
         message = "inference did not answer in time; check that it runs, or allow more time"
         # The batch belongs to no call, but the callers that wait for it may have little time left.
-        late = DeadlineExceeded(message, dependency="inference")
+        late = partial(DeadlineExceeded, message, dependency="inference")
         async with time_limit(remaining_to_pass_on(_LONGEST_WAIT_S), late):
             return await order.vectors
 

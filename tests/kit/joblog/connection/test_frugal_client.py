@@ -97,6 +97,43 @@ async def test_a_request_that_nobody_answers_says_so(nats_url: str) -> None:
             await client.request("test.silent", b"", timeout=0.01)
 
 
+async def test_many_replies_to_one_request_come_in_order_up_to_the_one_with_a_status(nats_url: str) -> None:
+    async with connect(nats_url, "test") as client, connect(nats_url, "test") as other:
+
+        async def answer(question: Msg) -> None:
+            for n in range(100):
+                await other.publish(question.reply, b"%d" % n)
+            await other.publish(question.reply, b"", headers={"Status": "204"})
+            await other.publish(question.reply, b"after the end")
+
+        await other.subscribe("test.many", cb=answer)
+        await other.flush()
+        both = await asyncio.gather(*(client.request_many("test.many", b"", 30) for _ in range(2)))
+        for replies in both:
+            *messages, end = replies
+            assert [message.data for message in messages] == [b"%d" % n for n in range(100)]
+            assert end.headers == {"Status": "204"}
+
+
+async def test_many_replies_may_take_longer_than_the_silence_between_them(nats_url: str) -> None:
+    async with connect(nats_url, "test") as client, connect(nats_url, "test") as other:
+        asked: asyncio.Queue[Msg] = asyncio.Queue()
+        await other.listen("test.slow", asked.put_nowait)
+        await other.flush()
+        request = asyncio.create_task(client.request_many("test.slow", b"", 0.2))
+        question = await asked.get()
+        began = asyncio.get_running_loop().time()
+        while not request.done():
+            await other.publish(question.reply, b"more")
+            await asyncio.sleep(0.01)
+            if asyncio.get_running_loop().time() - began > 0.5:
+                await other.publish(question.reply, b"", headers={"Status": "204"})
+                await other.flush()
+        assert len(await request) > 2
+        with pytest.raises(NatsTimeout):
+            await client.request_many("test.slow", b"", 0.01)
+
+
 async def test_a_cancelled_request_leaves_nothing_behind(nats_url: str) -> None:
     async with connect(nats_url, "test") as client:
         await client.listen("test.silent", lambda _: None)
