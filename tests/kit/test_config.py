@@ -236,5 +236,5 @@ def test_a_url_that_libraries_would_refuse_by_quoting_its_password_is_refused_wi
 def test_every_secret_of_a_service_can_be_in_a_file(service: str, secrets: set[str]) -> None:
     known = import_module(f"weft_{service}.config").Config.variables()
     in_files = {f"WEFT_{service.upper()}_{name}_FILE" for name in secrets}
-    plain = {f"WEFT_{service.upper()}_{name}" for name in ("CATALOG_FILE", "MODEL_FILE")}
+    plain = {f"WEFT_{service.upper()}_{name}" for name in ("CATALOG_FILE", "MODEL_FILE", "ENGINE_FILE")}
     assert {name for name in known if name.endswith("_FILE")} - plain == in_files

@@ -4,10 +4,10 @@ import pytest
 from tests.support.cost import assert_linear
 
 from weft.job.v1 import event_pb2
-from weft_kit.catalog.lines import line_of
 from weft_kit.catalog.variables import interpolated
 from weft_kit.joblog.events.ids import JobKey
 from weft_kit.joblog.events.projection import project
+from weft_kit.toml_lines import line_of
 
 ATOMS = [
     "a",

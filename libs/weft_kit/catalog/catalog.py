@@ -8,9 +8,8 @@ at once, each with its line, its place and what was expected:
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -26,10 +25,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from weft_kit import toml_file
 from weft_kit.cache_key import CacheSetting
 from weft_kit.catalog import references
 from weft_kit.catalog.context_template import ContextTemplate
-from weft_kit.catalog.lines import line_of
 from weft_kit.catalog.prices import Budget, Prices
 from weft_kit.catalog.providers import (
     KINDS,
@@ -41,6 +40,7 @@ from weft_kit.catalog.providers import (
 from weft_kit.catalog.retention import Retention
 from weft_kit.catalog.routing import Breaking, Policy
 from weft_kit.catalog.variables import interpolated
+from weft_kit.toml_file import TomlFileError
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -59,21 +59,8 @@ _SHAPES = {
 }
 
 
-class CatalogError(ValueError):
-    """The catalog cannot be used; one line per problem. `text` is the file's contents, to find the problems' lines."""
-
-    def __init__(self, path: Path, problems: Iterable[str], text: str = "") -> None:
-        self.path = path
-        self.problems = tuple(problems)
-        lines = (line_of(problem.partition(": ")[0], text) for problem in self.problems)
-        self.by_line = tuple(sorted(zip(lines, self.problems, strict=True), key=itemgetter(0)))
-        """The problems in the order of the file, each with its line, 0 if that is not known."""
-        super().__init__("\n".join(self.located))
-
-    @property
-    def located(self) -> tuple[str, ...]:
-        """The problems in the order of the file, each with the file and the line, in the form that editors open."""
-        return tuple(f"{self.path}:{line}: {what}" if line else f"{self.path}: {what}" for line, what in self.by_line)
+class CatalogError(TomlFileError):
+    """The catalog cannot be used."""
 
 
 class Route(Entry):
@@ -204,12 +191,7 @@ def load_catalog(path: Path, environ: Mapping[str, str] = os.environ) -> Catalog
 
 def read_catalog(path: Path) -> str:
     """Returns the contents of the file. Raises CatalogError if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise CatalogError(path, [f"cannot be read ({error.strerror}); check the service's CATALOG_FILE"]) from error
-    except UnicodeDecodeError as error:
-        raise CatalogError(path, [f"is not TOML: {error}"]) from error
+    return toml_file.read_text(path, "check the service's CATALOG_FILE", CatalogError)
 
 
 def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ) -> Catalog:
@@ -220,10 +202,7 @@ def parse_catalog(text: str, path: Path, environ: Mapping[str, str] = os.environ
     Raises:
         CatalogError: the text is not TOML, or has mistakes; it names all of them.
     """
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogError(path, [f"is not TOML: {error}"]) from error
+    raw = toml_file.parse(text, path, CatalogError)
     unset: dict[str, str] = {}
     data = interpolated(raw, environ, unset)
     try:

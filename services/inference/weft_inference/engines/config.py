@@ -5,8 +5,10 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from weft_inference.engines.engine_file import engine_table
 from weft_inference.engines.registry import DEFAULT_ENGINE, EngineName, engine_entry
 from weft_kit.config.settings import Settings
+from weft_kit.toml_file import TomlFileError
 
 
 class EngineConfig(Settings):
@@ -17,6 +19,8 @@ class EngineConfig(Settings):
 
     engine: EngineName = DEFAULT_ENGINE
     """The engine that generates: llama.cpp on the CPU, vLLM on a GPU, or an echo for tests."""
+    engine_file: Path | None = None
+    """A TOML file with arguments of the engine's own: its table `[engine.vllm]` sets any argument of vLLM's engine."""
     model: str = ""
     """Model name that callers use; empty takes it from the file."""
     model_path: Path | None = None
@@ -39,14 +43,14 @@ class EngineConfig(Settings):
     echo_tokens_per_s: float = Field(default=0.0, ge=0)
     """Tokens per second of the echo engine; 0 means as fast as the stream is read."""
 
-    vllm_dtype: str = "auto"
-    """Type of weights and activations, by vLLM's names; auto uses the model's own."""
-    vllm_gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    """Share of the GPU's memory that vLLM uses."""
-    vllm_tensor_parallel: int = Field(default=1, ge=1)
-    """Number of GPUs that one model is split over."""
-    vllm_enforce_eager: bool = False
-    """Skips compilation: starts sooner, generates more slowly."""
+    @field_validator("engine_file")
+    @classmethod
+    def _holds_tables_of_engines(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        try:
+            engine_table(path, info.data.get("engine", DEFAULT_ENGINE))
+        except TomlFileError as error:
+            raise PydanticCustomError("engine_file", "{problems}", {"problems": "; ".join(error.located)}) from error
+        return path
 
     @field_validator("model_path")
     @classmethod

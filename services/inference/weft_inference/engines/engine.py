@@ -166,5 +166,7 @@ class EngineEntry:
     """Packages that `weft up` needs to start a mesh with this engine."""
     model_files: ModelFiles | None = None
     """None if it has no model."""
+    takes_table: bool = False
+    """Whether its table of WEFT_INFERENCE_ENGINE_FILE sets arguments of its own."""
     missing: Callable[[], str] = str
     """Says what is not installed and how to install it; "" if nothing is missing, or if the extra says enough."""

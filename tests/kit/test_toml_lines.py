@@ -1,8 +1,8 @@
-"""A place of the catalog is found on its line, as far as that can be told without a parser that keeps lines."""
+"""A place of a TOML file is found on its line, as far as that can be told without a parser that keeps lines."""
 
 import pytest
 
-from weft_kit.catalog.lines import line_of
+from weft_kit.toml_lines import line_of
 
 TEXT = '''# a comment
 [providers.local]

@@ -1,4 +1,4 @@
-"""Finds the line of a place in the catalog, so that an editor can jump to it.
+"""Finds the line of a place in a TOML file, so that an editor can jump to it.
 
 The TOML parser keeps no line numbers. Tables and keys each begin a line, which is enough: a place inside a value is
 found at the value's key.
