@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from bench.harness.awake import cores_awake
 from bench.harness.client import GatewayClient, connected
 from bench.harness.environment import FIRST_TOKEN_MS, Environment
 from bench.harness.load import Call
@@ -40,9 +41,12 @@ the provider sent it. Each row has its own median, so they do not add up exactly
 
 @dataclass(frozen=True)
 class Path:
-    """The milliseconds of each step, for each job; and what its parts take alone, in the same minute."""
+    """The milliseconds of each step, for each job; of all steps while the cores are kept awake; and what parts of the
+    way take alone, in the same minute.
+    """
 
     steps_ms: Sequence[Sequence[float]]
+    awake_ms: Sequence[float]
     write_ms: Sequence[float]
     passthrough_ms: float
 
@@ -62,7 +66,9 @@ class Path:
             *paragraph(
                 f"Alone, at p50: an acknowledged write by a client that does nothing else takes "
                 f"{quantile(self.write_ms, 0.5):.2f} ms, and the pass-through, which is one Python process with gRPC "
-                f"on one side and HTTP on the other, adds {self.passthrough_ms:.2f} ms to the provider's first token."
+                f"on one side and HTTP on the other, adds {self.passthrough_ms:.2f} ms to the provider's first token. "
+                f"With the cores kept awake, by processes that anything else goes before, all steps together take "
+                f"{quantile(self.awake_ms, 0.5):.2f} ms."
             ),
         ]
 
@@ -71,9 +77,11 @@ async def measure_path(env: Environment, bare: Call, direct: Call, calls: int) -
     """Makes calls one after the other, and reads from the log when their events were stored."""
     async with connected(env.endpoint, env.api_key) as client, connect(env.nats_url, "bench") as log:
         steps = [await _steps_ms(client, log, env.log.stream) for _ in range(calls)]
+        async with cores_awake():
+            awake = [sum(await _steps_ms(client, log, env.log.stream)) for _ in range(calls)]
         writes = [await _write_ms(log, env.log.prefix) for _ in range(calls)]
     added = [(await bare()).first_token_s - (await direct()).first_token_s for _ in range(calls)]
-    return Path(steps, writes, 1000 * quantile(added, 0.5))
+    return Path(steps, awake, writes, 1000 * quantile(added, 0.5))
 
 
 async def _steps_ms(client: GatewayClient, log: FrugalClient, stream: str) -> list[float]:
