@@ -17,7 +17,7 @@ _ABOUT = """\
 Each stream produces 20 tokens/s for {seconds:g} s; the streams start within a second. A token is the time at which it
 was produced, and the reader, on the same machine and clock, computes its delay. Readers give up {late:.0f} s after
 the last token. *Received* is the share of tokens that arrived by then; if it is below 100 %, p50 and p99 cover only
-those."""
+those; above, a reader that came again got some twice."""
 _CPU = """\
 CPU microseconds per token received, in the median round, with the start and the end of the streams. *Log* is
 nats-server, valkey-server, the Node server or Temporal's server. *Worker* is the process that writes: Weft's router
