@@ -57,6 +57,7 @@ def test_every_guard_is_symmetric(name, pair):
 
 
 @given(st.sampled_from(TEXTS), st.sampled_from(["", " ", ".", "?", " ?", "!", "  "]))
+@example("What is (2 + 3) * 4?", "")  # the same parentheses around the same
 def test_no_guard_minds_spacing_or_the_mark_at_the_end(text, end):
     assert objection(text, "  " + text.rstrip("?.!").replace(" ", "  ") + end) is None
 

@@ -21,7 +21,8 @@ _SPELT: Final = str.maketrans(
     {"\N{MULTIPLICATION SIGN}": "*", "÷": "/", "\N{MINUS SIGN}": "-", "≠": "!=", "≤": "<=", "≥": ">="}
     | {"→": "->", "⇒": "=>", "←": "<-"}
 )
-_UNGROUPED: Final = str.maketrans("", "", "()?.")
+_UNMARKED: Final = str.maketrans("", "", "?.")
+_UNGROUPED: Final = str.maketrans("", "", "()")
 _GROUP: Final = re.compile(r"\(([^()]*)\)")
 _COMPUTES: Final = re.compile(r"\w\s*[-+*/^%&|<>=]+\s*\w|\b\w (?:and|or|xor) \w\b")
 _DRAWN: Final = frozenset({"So", "Sm", "Sc"})
@@ -46,7 +47,7 @@ def _grouped_differ(asked: str, stored: str) -> bool:
     """Returns whether the parentheses of the same formula differ: (2 + 3) * 4, 2 + 3 * 4; not (a or b), not a or b."""
     if ("(" in asked) + ("(" in stored) == 0:
         return False
-    ours, theirs = ("".join(text.lower().split()) for text in (asked, stored))
+    ours, theirs = ("".join(text.lower().split()).translate(_UNMARKED) for text in (asked, stored))
     if ours == theirs or ours.translate(_UNGROUPED) != theirs.translate(_UNGROUPED):
         return False
     return any(_COMPUTES.search(group) for text in (asked, stored) for group in _GROUP.findall(text))
