@@ -19,6 +19,7 @@ from nats.errors import ConnectionClosedError, NoRespondersError, OutboundBuffer
 from nats.errors import TimeoutError as NatsTimeout
 
 _CRLF: Final = b"\r\n"
+_STATUS: Final = "Status"
 _NO_RESPONDERS: Final = "503"
 _MOST_UNSENT_BYTES: Final = 64 * 1024
 _NOTHING_WAITS: Final[asyncio.Queue[Msg]] = asyncio.Queue()
@@ -35,7 +36,7 @@ class FrugalClient(Client):
         super().__init__()
         self._reconnect_hooks: dict[Callable[[], None], None] = {}
         self._ps = _Parser(self)
-        self._replies: dict[str, _Reply | _Replies] = {}
+        self._replies: dict[str, _Reply] = {}
         self._reply_prefix = ""
         self._requests = count()
 
@@ -71,37 +72,34 @@ class FrugalClient(Client):
             nats.errors.TimeoutError: no reply came in time.
             nats.errors.NoRespondersError: nobody listens to the subject.
         """
-        reply = _Reply(timeout)
-        await self._ask(subject, payload, reply, headers)
-        message = reply.message
-        if message.headers and message.headers.get("Status") == _NO_RESPONDERS:
-            raise NoRespondersError
-        return message
+        return await self._ask(subject, payload, _Reply(timeout), headers)
 
     async def request_many(self, subject: str, payload: bytes, silence_s: float) -> list[Msg]:
         """Sends a message and returns the replies to it, the last of which is the first that has a status.
 
         Raises:
             nats.errors.TimeoutError: none came for `silence_s`.
+            nats.errors.NoRespondersError: nobody listens to the subject.
         """
         replies = _Replies(silence_s)
         await self._ask(subject, payload, replies, None)
         return replies.messages
 
-    async def _ask(
-        self, subject: str, payload: bytes, reply: "_Reply | _Replies", headers: dict[str, Any] | None
-    ) -> None:
-        """Sends a message, and waits until the reply is whole."""
+    async def _ask(self, subject: str, payload: bytes, reply: "_Reply", headers: dict[str, Any] | None) -> Msg:
+        """Sends a message, waits until the reply is whole, and returns the last message of it."""
         if not self._reply_prefix:
             await self._listen_for_replies()
         token = str(next(self._requests))
         self._replies[token] = reply
         try:
             await self.publish(subject, payload, self._reply_prefix + token, headers)
-            await reply.whole
+            message = await reply.whole
         finally:
             reply.timer.cancel()
             del self._replies[token]
+        if message.headers and message.headers.get(_STATUS) == _NO_RESPONDERS:
+            raise NoRespondersError
+        return message
 
     async def _listen_for_replies(self) -> None:
         prefix = self.new_inbox() + "."
@@ -192,47 +190,42 @@ class FrugalClient(Client):
 
 
 class _Reply:
-    """The reply to one request."""
+    """The reply to one request: one message, with which it is whole."""
 
-    __slots__ = ("message", "timer", "whole")
-
-    message: Msg
+    __slots__ = ("timer", "whole")
 
     def __init__(self, timeout_s: float) -> None:
         loop = asyncio.get_running_loop()
-        self.whole: asyncio.Future[None] = loop.create_future()
+        self.whole: asyncio.Future[Msg] = loop.create_future()
         self.timer = loop.call_later(timeout_s, _give_up, self.whole)
 
     def take(self, message: Msg) -> None:
-        self.message = message
         if not self.whole.done():
-            self.whole.set_result(None)
+            self.whole.set_result(message)
 
 
-class _Replies:
-    """The replies to one request, up to one with a status."""
+class _Replies(_Reply):
+    """A reply of many messages, up to one with a status."""
 
-    __slots__ = ("_loop", "_silence_s", "messages", "timer", "whole")
+    __slots__ = ("_silence_s", "messages")
 
     def __init__(self, silence_s: float) -> None:
-        self._loop = asyncio.get_running_loop()
+        super().__init__(silence_s)
         self._silence_s = silence_s
         self.messages: list[Msg] = []
-        self.whole: asyncio.Future[None] = self._loop.create_future()
-        self.timer = self._loop.call_later(silence_s, _give_up, self.whole)
 
     def take(self, message: Msg) -> None:
         if self.whole.done():
             return
         self.messages.append(message)
-        if message.headers and "Status" in message.headers:
-            self.whole.set_result(None)
+        if message.headers and _STATUS in message.headers:
+            self.whole.set_result(message)
             return
         self.timer.cancel()
-        self.timer = self._loop.call_later(self._silence_s, _give_up, self.whole)
+        self.timer = self.whole.get_loop().call_later(self._silence_s, _give_up, self.whole)
 
 
-def _give_up(whole: "asyncio.Future[None]") -> None:
+def _give_up(whole: "asyncio.Future[Msg]") -> None:
     if not whole.done():
         whole.set_exception(NatsTimeout())
 

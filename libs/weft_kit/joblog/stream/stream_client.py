@@ -269,11 +269,8 @@ class StreamClient:
         except ConnectionClosedError:
             raise DependencyDown("nats", "the connection to the log is closed; retry") from None
         heed_cancellation(since)
-        ending = end.headers or {}
-        if ending.get("Status") == "503":
-            raise NoRespondersError
-        # 204 is the end of the batch; 404, nothing matches.
-        return page, int(ending.get("Nats-Num-Pending", 0)) > 0 and bool(page)
+        # Its status is 204, the end of the batch, or 404: nothing matches.
+        return page, int((end.headers or {}).get("Nats-Num-Pending", 0)) > 0 and bool(page)
 
 
 def _waits() -> Iterator[float]:
