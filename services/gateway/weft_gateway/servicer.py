@@ -1,7 +1,6 @@
 """GatewayService's RPCs."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -63,7 +62,7 @@ class GatewayServicer(rpc.GatewayServiceServicer):
                 yield pb.StreamJobResponse(event=event)
 
     async def Generate(self, request: pb.GenerateRequest, _: object) -> AsyncIterator[pb.GenerateResponse]:
-        async with aclosing(self._jobs.generate(current(), _order(request), read_patience_s(request))) as events:
+        async with self._jobs.generate(current(), _order(request), read_patience_s(request)) as events:
             async for event in events:
                 yield pb.GenerateResponse(event=event)
 

@@ -1,6 +1,6 @@
 """What can be done with jobs: accept, follow, read, list, cancel, delete."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -79,10 +79,9 @@ class Jobs:
         note(requests=len(found), jobs=sum(isinstance(outcome, job_pb2.Job) for outcome in found))
         return found
 
-    async def generate(
-        self, caller: CallContext, order: Submission, patience_s: float | None
-    ) -> AsyncGenerator[event_pb2.JobEvent]:
-        """Makes a job durable, or finds it, and yields its events. It must be closed.
+    @asynccontextmanager
+    async def generate(self, caller: CallContext, order: Submission, patience_s: float | None) -> AsyncIterator[Events]:
+        """Makes a job durable, or finds it, and yields its events.
 
         If the caller leaves before the end, the job is cancelled once nobody has read it for `patience_s`; None means
         never.
@@ -96,9 +95,7 @@ class Jobs:
                     # A caller who leaves meanwhile must find the job either there, to be cancelled, or not there at
                     # all.
                     await unbroken(self._admission.begin(ticket))
-                    async for event in events:
-                        reading.see(event)
-                        yield event
+                    yield reading.watched(events)
 
     @asynccontextmanager
     async def stream(self, tenant: str, job_id: str, after_sequence: int) -> AsyncIterator[Events]:

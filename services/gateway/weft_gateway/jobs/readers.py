@@ -32,13 +32,9 @@ class OpenReader:
     def __init__(self) -> None:
         self.over = False
 
-    def see(self, event: event_pb2.JobEvent) -> None:
-        """Notes an event that passes by."""
-        self.over = event.HasField("done")
-
     async def watched(self, events: AsyncIterator[event_pb2.JobEvent]) -> AsyncIterator[event_pb2.JobEvent]:
         async for event in events:
-            self.see(event)
+            self.over = event.HasField("done")
             yield event
 
 
