@@ -18,7 +18,7 @@ import psutil
 import uvloop
 from bench.harness.environment import Environment, EnvironmentSpec, environment
 from bench.harness.load import Call, closed_loop, weft_call
-from bench.profile.native import Native, native_shares, object_of, sampled, server_work_of
+from bench.profile.native import Native, object_of, sampled, server_work_of
 from bench.profile.stacks import Stack, parsed, shares
 from bench.report.document import machine
 from bench.report.markdown import paragraph, table
@@ -50,13 +50,14 @@ class Profile:
 
     def lines(self, name: str) -> list[str]:
         """Returns the process's part of the report."""
-        packages = shares(self.stacks, [stack.package for stack in self.stacks])
-        rooms = shares(self.stacks, [stack.room or "the event loop" for stack in self.stacks])
+        objects = shares((object_of(sample), 1) for sample in self.native)
+        packages = shares((stack.package, stack.samples) for stack in self.stacks)
+        rooms = shares((stack.room or "the event loop", stack.samples) for stack in self.stacks)
         outside = 1 - self.main_s / self.cpu_s
         return [
             f"## {name.capitalize()}",
             "",
-            *table(("the machine code that ran", "share"), _rows(native_shares(self.native, object_of))),
+            *table(("the machine code that ran", "share"), _rows(objects)),
             *paragraph(f"{outside:.0%} of its CPU time went to threads of gRPC and others; of the rest:"),
             *table(("the package whose function ran", "share"), _rows(_named(packages))),
             *table(("the room of Weft that had called it", "share"), _rows(_named(rooms))),
@@ -139,8 +140,8 @@ def render(found: Found) -> str:
     """Returns the report as Markdown."""
     head = ["# Where a job's CPU time goes", "", *paragraph(f"Made by `python -m bench.profile` on {machine()}.")]
     services = (line for name, profile in found.services.items() for line in profile.lines(name))
-    work = _rows(native_shares(found.server, server_work_of))
-    server = ["## Nats-server", "", *table(("what it did", "share"), work)]
+    work = shares((server_work_of(sample), 1) for sample in found.server)
+    server = ["## Nats-server", "", *table(("what it did", "share"), _rows(work))]
     return "\n".join([*head, *paragraph(_ABOUT), *services, *server])
 
 

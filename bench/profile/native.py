@@ -4,8 +4,7 @@
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,13 +12,12 @@ _SAMPLES_A_SECOND: Final = 499
 _OTHERS: Final = "others"
 
 _OBJECTS: Final = (
-    ("libpython", "the Python interpreter, with its garbage collector"),
-    ("python", "the Python interpreter, with its garbage collector"),
-    ("[kernel", "the kernel"),
-    ("cygrpc", "gRPC, compiled"),
-    ("_message.", "protobuf, compiled"),
-    ("loop.cpython", "uvloop, compiled"),
-    ("libc.", "libc: memory, system calls"),
+    (("libpython", "python"), "the Python interpreter, with its garbage collector"),
+    (("[kernel",), "the kernel"),
+    (("cygrpc",), "gRPC, compiled"),
+    (("_message.",), "protobuf, compiled"),
+    (("loop.cpython",), "uvloop, compiled"),
+    (("libc.",), "libc: memory, system calls"),
 )
 """Beginnings of the names of shared objects, and what they are."""
 
@@ -69,7 +67,7 @@ def parsed(lines: Iterable[str]) -> Iterator[Native]:
 
 def object_of(sample: Native) -> str:
     """Returns what the shared object is whose code ran."""
-    return next((name for beginning, name in _OBJECTS if sample[0].file.startswith(beginning)), _OTHERS)
+    return next((name for beginnings, name in _OBJECTS if sample[0].file.startswith(beginnings)), _OTHERS)
 
 
 def server_work_of(sample: Native) -> str:
@@ -78,12 +76,6 @@ def server_work_of(sample: Native) -> str:
         if any(part in frame.function for frame in sample for part in parts):
             return name
     return "the kernel, on its own" if sample[0].file.startswith("[kernel") else _OTHERS
-
-
-def native_shares(samples: Sequence[Native], kind: Callable[[Native], str]) -> list[tuple[str, float]]:
-    """Returns the share of the samples of each kind, the largest first."""
-    counts = Counter(map(kind, samples))
-    return [(name, count / counts.total()) for name, count in counts.most_common()]
 
 
 async def _said(*command: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,11 +46,11 @@ def parsed(lines: Iterable[str]) -> Iterator[Stack]:
         yield Stack(tuple(files), int(samples))
 
 
-def shares(stacks: Sequence[Stack], names: Iterable[str]) -> list[tuple[str, float]]:
-    """Returns the share of the samples that each name has, of a name for each stack; the largest first."""
+def shares(counted: Iterable[tuple[str, int]]) -> list[tuple[str, float]]:
+    """Returns the share of all samples that each name has, given names with a number of samples; the largest first."""
     counts: Counter[str] = Counter()
-    for stack, name in zip(stacks, names, strict=True):
-        counts[name] += stack.samples
+    for name, samples in counted:
+        counts[name] += samples
     return [(name, count / counts.total()) for name, count in counts.most_common()]
 
 

@@ -114,10 +114,7 @@ CPU is in milliseconds a job, less what the same mesh takes while idle."""
 
 def _rate_row(shape: tuple[int, int], points: list[Point]) -> tuple[str, ...]:
     runs = [point.fixed.arrivals for point in points]
-    added = [
-        Samples.of(run.through.first_token_ms(share) - run.without.first_token_ms(share) for run in runs)
-        for share in (0.5, 0.99)
-    ]
+    added = [Samples.of(run.added_ms(share) for run in runs) for share in (0.5, 0.99)]
     return (
         f"R{shape[0]}",
         str(shape[1]),

@@ -1,7 +1,8 @@
 """What the samples of perf are counted as."""
 
 import pytest
-from bench.profile.native import Frame, Native, native_shares, object_of, parsed, server_work_of
+from bench.profile.native import Frame, Native, object_of, parsed, server_work_of
+from bench.profile.stacks import shares
 
 SCRIPT = """\
 
@@ -27,8 +28,8 @@ def test_a_sample_has_its_frames_innermost_first(samples: list[Native]) -> None:
 
 
 def test_the_shared_object_is_that_of_the_code_that_ran(samples: list[Native]) -> None:
-    shares = dict(native_shares(samples, object_of))
-    assert shares == pytest.approx(
+    found = dict(shares((object_of(sample), 1) for sample in samples))
+    assert found == pytest.approx(
         {"the Python interpreter, with its garbage collector": 1 / 3, "the kernel": 1 / 3, "others": 1 / 3}
     )
 

@@ -17,11 +17,15 @@ def stacks() -> list[Stack]:
 
 
 def test_the_package_is_that_of_the_function_that_ran(stacks: list[Stack]) -> None:
-    assert shares(stacks, [stack.package for stack in stacks]) == [("weft_kit", 0.6), ("json", 0.3), ("asyncio", 0.1)]
+    assert shares((stack.package, stack.samples) for stack in stacks) == [
+        ("weft_kit", 0.6),
+        ("json", 0.3),
+        ("asyncio", 0.1),
+    ]
 
 
 def test_the_room_is_the_innermost_of_weft_that_called_it(stacks: list[Stack]) -> None:
-    found = shares(stacks, [stack.room for stack in stacks])
+    found = shares((stack.room, stack.samples) for stack in stacks)
     assert found == [("weft_kit/rpc", 0.6), ("weft_gateway/jobs", 0.3), ("", 0.1)]
 
 

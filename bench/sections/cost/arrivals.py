@@ -40,7 +40,7 @@ class Arrivals:
 
     def latency(self) -> tuple[str, ...]:
         """Returns the row of the table of latencies."""
-        added = (f"{self._added_ms(share):.1f}" for share in (0.5, 0.99))
+        added = (f"{self.added_ms(share):.1f}" for share in (0.5, 0.99))
         busy = 100 * sum(self.cpu_s.values()) / (self.through.seconds * (psutil.cpu_count() or 1))
         return (
             f"{self.per_minute:,}",
@@ -64,17 +64,18 @@ class Arrivals:
 
     def aim_of_p99(self, most_ms: float) -> Aim:
         """Returns the aim for what is added to the first token at p99, without an error."""
-        reached_ms, errors = self._added_ms(0.99), len(self.through.errors)
+        reached_ms, errors = self.added_ms(0.99), len(self.through.errors)
         wanted = f"{self.per_minute:,} a minute, for a minute: no errors, at most {most_ms:g} ms added at p99"
         return Aim(wanted, f"{errors:,} errors, {reached_ms:.0f} ms", not errors and reached_ms <= most_ms)
 
-    def _added_ms(self, share: float) -> float:
+    def added_ms(self, share: float) -> float:
+        """Returns what Weft adds to a quantile of the time to first token, in milliseconds."""
         return self.through.first_token_ms(share) - self.without.first_token_ms(share)
 
 
 def arrivals_lines(found: Sequence[tuple[Arrivals, float]]) -> list[str]:
     """Returns this part of the section; with each rate go the CPU milliseconds of the pass-through a call."""
-    names = [name for name in busy_processes(found[-1][0].cpu_ms) if name != "pass-through"]
+    names = busy_processes(found[-1][0].cpu_ms)
     figures = ("first token p50, ms", "added p50, ms", "added p99, ms", "busy", "others")
     return [
         "### Calls at a fixed rate (open loop)",
