@@ -161,6 +161,19 @@ def test_keys_come_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
     assert read_keys(load_catalog(path, {}), path, {"A_KEY": "sk-env"}) == {"a": "sk-env", "b": "sk-file"}
 
 
+@pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk-\udcff", "sk-\x00"])
+def test_a_key_that_no_header_can_carry_is_refused_with_its_place(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "weft.toml"
+    path.write_text(
+        '[providers.a]\nkind = "openai"\nbase_url = "http://x"\napi_key_env = "A_KEY"\n'
+        '[models.default]\nroutes = [{ provider = "a", model = "m" }]\n',
+        encoding="utf-8",
+    )
+
+    with pytest.raises(CatalogError, match=r"providers\.a: environment variable A_KEY holds more than a key"):
+        read_keys(load_catalog(path, {}), path, {"A_KEY": key})
+
+
 class Buggy:
     """A provider whose adapter has a bug."""
 

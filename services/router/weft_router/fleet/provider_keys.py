@@ -11,7 +11,7 @@ def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[
     """Returns the key of each provider that has one, by the provider's name. `path` is the catalog's, for errors.
 
     Raises:
-        CatalogError: a key is not where it should be; all of them are named.
+        CatalogError: a key is not where it should be, or no header can carry it; all of them are named.
     """
     keys: dict[str, str] = {}
     problems: list[str] = []
@@ -23,7 +23,11 @@ def read_keys(catalog: Catalog, path: Path, environ: Mapping[str, str]) -> dict[
         except (OSError, KeyError, UnicodeDecodeError):
             problems.append(f"providers.{name}: {_place(entry)} holds no key; set it, or remove the provider")
             continue
-        if key:
+        if not key.isprintable():
+            problems.append(
+                f"providers.{name}: {_place(entry)} holds more than a key: remove its other lines and signs"
+            )
+        elif key:
             keys[name] = key
     if problems:
         raise CatalogError(path, problems)
